@@ -1,0 +1,48 @@
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+
+help:  ## Print the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+install: .venv/installed  ## Set everything up, in .venv
+
+.venv/installed: pyproject.toml requirements/dev.txt scripts/install
+	scripts/install
+
+run: install  ## Run the gateway with simulated providers
+	@$(BIN)/holdfast up
+
+test: install  ## Run the tests
+	$(BIN)/pytest
+
+check: lint types imports protos-check  ## Run the linters, type checks and import rules
+
+lint: install
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: install
+	$(BIN)/mypy
+
+imports: install
+	$(BIN)/lint-imports
+
+format: install  ## Format the code
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+protos: .venv-protos/installed  ## Generate code from the protos
+	PATH="$(CURDIR)/.venv-protos/bin:$$PATH" .venv-protos/bin/python scripts/generate_protos.py
+
+protos-check: protos
+	git diff --exit-code --stat -- src/holdfast/api services/resolver/holdfast_resolver/etcd
+
+.venv-protos/installed: requirements/protos.txt
+	python3 -m venv .venv-protos
+	.venv-protos/bin/pip install --quiet --require-hashes -r requirements/protos.txt
+	touch $@
+
+pins: install  ## Pin the dependencies anew
+	scripts/pin
+
+.PHONY: help install run test check lint types imports format protos protos-check pins
