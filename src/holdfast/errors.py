@@ -1,0 +1,227 @@
+"""Everything that can go wrong, once: a class, a status code, a reason.
+
+* GatewayError
+  * RequestMalformedError           INVALID_ARGUMENT    REQUEST_MALFORMED
+  * JsonInvalidError                INVALID_ARGUMENT    JSON_INVALID
+  * RequestTooLargeError            INVALID_ARGUMENT    REQUEST_TOO_LARGE
+  * NotServedError                  UNIMPLEMENTED       NOT_SERVED
+  * ApiKeyUnknownError              UNAUTHENTICATED     API_KEY_UNKNOWN
+  * AdminKeyRequiredError           PERMISSION_DENIED   ADMIN_KEY_REQUIRED
+  * ModelNotFoundError              NOT_FOUND           MODEL_NOT_FOUND
+  * NoDeploymentAllowedError        PERMISSION_DENIED   NO_DEPLOYMENT_ALLOWED
+  * PlanRefusedError                PERMISSION_DENIED   PLAN_REFUSED
+  * ServiceUnavailableError         UNAVAILABLE         SERVICE_UNAVAILABLE
+  * InternalError                   INTERNAL            INTERNAL
+  * ExecutionError                  (those that carry the attempts made)
+    * AllAttemptsFailedError        UNAVAILABLE         ALL_ATTEMPTS_FAILED
+    * AllAttemptsRateLimitedError   RESOURCE_EXHAUSTED  ALL_ATTEMPTS_RATE_LIMITED
+    * AllDeploymentsUnavailableError UNAVAILABLE        ALL_DEPLOYMENTS_UNAVAILABLE
+    * DeadlineExceededError         DEADLINE_EXCEEDED   DEADLINE_EXCEEDED
+    * StreamInterruptedError        UNAVAILABLE         STREAM_INTERRUPTED
+    * ProviderRejectedRequestError  INVALID_ARGUMENT    PROVIDER_REJECTED_REQUEST
+    * ContextLengthExceededError    INVALID_ARGUMENT    CONTEXT_LENGTH_EXCEEDED
+    * ContentFilteredError          INVALID_ARGUMENT    CONTENT_FILTERED
+
+A message is for the caller: it says what was wrong and what to do, and holds
+nothing of a prompt, an output or a secret.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from holdfast.model import Attempt
+
+
+class GatewayError(Exception):
+    """A failure a caller can act on.
+
+    Raised deep inside and turned into a gRPC status or an OpenAI error body at
+    the edge of a service, never in between.
+
+    Attributes:
+        code: The canonical gRPC status code.
+        reason: What went wrong, for programs. A value of `ErrorReason`.
+        message: What went wrong and what to do, for people.
+        metadata: Every request-specific word of the message, for programs.
+        attempts: What was tried before giving up. Empty where nothing was.
+    """
+
+    code: ClassVar[str]
+    reason: ClassVar[str]
+
+    def __init__(
+        self, message: str, *, attempts: Sequence[Attempt] = (), **metadata: str
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.metadata = metadata
+        self.attempts = tuple(attempts)
+
+
+class RequestMalformedError(GatewayError):
+    """A field of the request is missing or wrong. Metadata: `field`."""
+
+    code = "INVALID_ARGUMENT"
+    reason = "REQUEST_MALFORMED"
+
+
+class JsonInvalidError(GatewayError):
+    """The body is no JSON. Metadata: `offset_bytes` where it is known."""
+
+    code = "INVALID_ARGUMENT"
+    reason = "JSON_INVALID"
+
+
+class RequestTooLargeError(GatewayError):
+    """The body is larger than a request may be. Metadata: `limit_bytes`."""
+
+    code = "INVALID_ARGUMENT"
+    reason = "REQUEST_TOO_LARGE"
+
+
+class NotServedError(GatewayError):
+    """The path, method or media type is none that is served. Metadata: `field`."""
+
+    code = "UNIMPLEMENTED"
+    reason = "NOT_SERVED"
+
+
+class ApiKeyUnknownError(GatewayError):
+    """There is no API key, or it is unknown or disabled."""
+
+    code = "UNAUTHENTICATED"
+    reason = "API_KEY_UNKNOWN"
+
+
+class AdminKeyRequiredError(GatewayError):
+    """The API key lacks the right to administrate."""
+
+    code = "PERMISSION_DENIED"
+    reason = "ADMIN_KEY_REQUIRED"
+
+
+class ModelNotFoundError(GatewayError):
+    """The name is no model, alias or deployment of the caller's.
+
+    Metadata: `model`.
+    """
+
+    code = "NOT_FOUND"
+    reason = "MODEL_NOT_FOUND"
+
+
+class NoDeploymentAllowedError(GatewayError):
+    """The name has deployments, and every one is excluded.
+
+    Metadata: `model`, `excluded_count`.
+    """
+
+    code = "PERMISSION_DENIED"
+    reason = "NO_DEPLOYMENT_ALLOWED"
+
+
+class PlanRefusedError(GatewayError):
+    """The plan is altered, expired, or signed with an unknown key.
+
+    Metadata: `key_id`.
+    """
+
+    code = "PERMISSION_DENIED"
+    reason = "PLAN_REFUSED"
+
+
+class ServiceUnavailableError(GatewayError):
+    """A service of the gateway itself could not be reached. Metadata: `service`."""
+
+    code = "UNAVAILABLE"
+    reason = "SERVICE_UNAVAILABLE"
+
+
+class InternalError(GatewayError):
+    """A fault of the gateway's own; the trace id finds it in the logs."""
+
+    code = "INTERNAL"
+    reason = "INTERNAL"
+
+
+class ExecutionError(GatewayError):
+    """A plan was carried out and gave no answer. Carries the attempts.
+
+    Metadata: `plan_id`, `attempt_count`.
+    """
+
+
+class AllAttemptsFailedError(ExecutionError):
+    """Every attempt failed, for reasons of more than one kind."""
+
+    code = "UNAVAILABLE"
+    reason = "ALL_ATTEMPTS_FAILED"
+
+
+class AllAttemptsRateLimitedError(ExecutionError):
+    """Every attempt was rate limited. Metadata: `retry_after_seconds` too."""
+
+    code = "RESOURCE_EXHAUSTED"
+    reason = "ALL_ATTEMPTS_RATE_LIMITED"
+
+
+class AllDeploymentsUnavailableError(ExecutionError):
+    """No deployment could be reached, or none answered in time."""
+
+    code = "UNAVAILABLE"
+    reason = "ALL_DEPLOYMENTS_UNAVAILABLE"
+
+
+class DeadlineExceededError(ExecutionError):
+    """The request's own time ran out before any deployment answered."""
+
+    code = "DEADLINE_EXCEEDED"
+    reason = "DEADLINE_EXCEEDED"
+
+
+class StreamInterruptedError(ExecutionError):
+    """The stream broke after output was passed on. Metadata: `deployment_id` too."""
+
+    code = "UNAVAILABLE"
+    reason = "STREAM_INTERRUPTED"
+
+
+class ProviderRejectedRequestError(ExecutionError):
+    """The provider refused the request as malformed.
+
+    Metadata: `deployment_id`, `http_status`; `field`, `provider_code` where known.
+    """
+
+    code = "INVALID_ARGUMENT"
+    reason = "PROVIDER_REJECTED_REQUEST"
+
+
+class ContextLengthExceededError(ExecutionError):
+    """The request is longer than every deployment takes.
+
+    Metadata: `deployment_id`, `http_status`.
+    """
+
+    code = "INVALID_ARGUMENT"
+    reason = "CONTEXT_LENGTH_EXCEEDED"
+
+
+class ContentFilteredError(ExecutionError):
+    """The provider's content filter refused the request.
+
+    Metadata: `deployment_id`, `http_status`.
+    """
+
+    code = "INVALID_ARGUMENT"
+    reason = "CONTENT_FILTERED"
+
+
+def _leaves(kind: type[GatewayError]) -> Iterator[type[GatewayError]]:
+    if hasattr(kind, "reason"):
+        yield kind
+    for below in kind.__subclasses__():
+        yield from _leaves(below)
+
+
+BY_REASON = {kind.reason: kind for kind in _leaves(GatewayError)}
+"""Every kind of failure by its reason: how a client rebuilds what was raised."""

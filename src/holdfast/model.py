@@ -1,0 +1,334 @@
+"""The nouns of the gateway, as values: frozen, comparable, free of I/O."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import Enum, StrEnum
+from types import MappingProxyType
+
+GEOGRAPHIES = frozenset({"eu", "us", "apac", "global"})
+"""What a deployment may promise about where data stays. Empty: nothing known."""
+
+DIALECTS = frozenset({"openai-chat", "anthropic-messages"})
+"""The wire formats this version speaks. The executor has a module for each."""
+
+AUTHS = frozenset({"bearer", "x-api-key", "api-key", "none"})
+"""How this version can authenticate to a provider."""
+
+
+class Capability(StrEnum):
+    """Something a deployment can do that not every deployment can."""
+
+    TOOLS = "tools"
+    IMAGE_INPUT = "image_input"
+    JSON_SCHEMA = "json_schema"
+    REASONING = "reasoning"
+    PROMPT_CACHING = "prompt_caching"
+    ASSISTANT_PREFIX = "assistant_prefix"
+    PDF_INPUT = "pdf_input"
+    AUDIO_INPUT = "audio_input"
+    VIDEO_INPUT = "video_input"
+    EMBEDDINGS = "embeddings"
+
+
+@dataclass(frozen=True, slots=True)
+class Pricing:
+    """Prices in millionths of a US dollar per million tokens: 3 USD is 3000000.
+
+    Attributes:
+        input: Input tokens not read from the provider's prompt cache.
+        output: Output tokens, reasoning included.
+        cache_read: Input tokens read from the prompt cache.
+        cache_creation: Input tokens written to the prompt cache.
+    """
+
+    input: int
+    output: int
+    cache_read: int
+    cache_creation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One place a model runs, with all that is needed to call it but the secret.
+
+    Attributes:
+        id: What a caller writes to pin it, e.g. `aws/claude-sonnet-4-5-eu`.
+        model_id: The plain name of the model it runs.
+        provider_id: Who serves it.
+        provider_model: The name to send to the provider.
+        dialect: The provider's wire format.
+        base_uri: The endpoint, absolute, without a trailing slash.
+        auth: How a request is authenticated, one of `AUTHS`.
+        credential_id: Which secret to call it with.
+        geography: One of `GEOGRAPHIES`, or empty: nothing is known.
+        region: The provider's name for the place. Empty if it has none.
+        pricing: None if unknown; cost is then not computed.
+        context_window_tokens: Input and output together. Zero if unknown.
+        max_output_tokens: Of one answer. Zero if unknown.
+        weight: Its share of cold starts, relative to the rest of its pool.
+        allow_private_network: Whether `base_uri` may be a private address.
+    """
+
+    id: str
+    model_id: str
+    provider_id: str
+    provider_model: str
+    dialect: str
+    base_uri: str
+    auth: str = "bearer"
+    credential_id: str = ""
+    geography: str = ""
+    region: str = ""
+    pricing: Pricing | None = None
+    capabilities: frozenset[Capability] = frozenset()
+    context_window_tokens: int = 0
+    max_output_tokens: int = 0
+    weight: float = 1.0
+    allow_private_network: bool = False
+    provider_display_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What a caller names, and every deployment that runs it, in catalog order."""
+
+    id: str
+    display_name: str = ""
+    lab_id: str = ""
+    deployments: tuple[Deployment, ...] = ()
+    custom: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Who serves deployments, and how to reach them.
+
+    Attributes:
+        id: The first part of a pinned id, e.g. `aws`.
+        credential_env: The environment variables that usually hold its
+            credential, the first one found wins.
+        base_uri: May hold `{region}` and `{NAME}` for an environment variable.
+    """
+
+    id: str
+    display_name: str
+    dialect: str
+    auth: str
+    base_uri: str
+    credential_env: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Every model and provider that is known, by id."""
+
+    models: Mapping[str, Model] = field(default_factory=lambda: MappingProxyType({}))
+    providers: Mapping[str, Provider] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """On whose behalf a call is made."""
+
+    organization_id: str
+    project_id: str
+    api_key_id: str = ""
+
+
+class StepReason(Enum):
+    """Why a step stands where it does. Mirrors `StepReason` in plan.proto."""
+
+    PINNED = 1
+    STICKY = 2
+    ROTATED = 3
+    ALIAS_ORDER = 4
+    LAST_RESORT = 5
+    HASHED = 6
+
+
+class ExclusionReason(Enum):
+    """Why a deployment was left out. Mirrors `ExclusionReason` in plan.proto."""
+
+    POLICY = 1
+    CAPABILITY = 2
+    CONTEXT_WINDOW = 3
+    NO_CREDENTIAL = 4
+    DIALECT = 5
+
+
+class SessionAffinity(Enum):
+    """How the session bore on a plan. Mirrors the enum in plan.proto."""
+
+    NONE = 1
+    NEW = 2
+    KEPT = 3
+    MOVED = 4
+    UNKNOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """What a request needs of a deployment.
+
+    Attributes:
+        input_tokens: An estimate. Zero if not estimated.
+        output_tokens: What was asked for. Zero if not given.
+    """
+
+    capabilities: frozenset[Capability] = frozenset()
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PlanStep:
+    """One deployment to try, and why it stands where it does.
+
+    Attributes:
+        response_model: What the answer's `model` says if this step serves.
+        cooldown: How much longer it is left aside. None if it is healthy.
+    """
+
+    deployment: Deployment
+    reason: StepReason
+    response_model: str
+    cooldown: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """A deployment left out of a plan, and the rule that left it out."""
+
+    deployment: Deployment
+    reason: ExclusionReason
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScopedPolicy:
+    """What one scope allows. An empty set sets no limit; scopes intersect.
+
+    Attributes:
+        scope: Whose policy it is, in words, e.g. `project web`.
+        allowed_models: Plain names or deployment ids; so is `denied_models`.
+        geographies: Where data may go. Unknown is in none of them.
+    """
+
+    scope: str
+    allowed_providers: frozenset[str] = frozenset()
+    denied_providers: frozenset[str] = frozenset()
+    allowed_models: frozenset[str] = frozenset()
+    denied_models: frozenset[str] = frozenset()
+    geographies: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long and how often a request is tried.
+
+    Attributes:
+        connect_timeout: For connecting, TLS included.
+        first_token_timeout: From sending an attempt to its first content.
+        idle_timeout: Between two pieces of an answer.
+        request_timeout: For the whole request, if the caller names none.
+        max_attempts: Of one request, the first one included.
+        retries_per_deployment: Extra tries before the next deployment.
+        retry_after_cap: The longest wish to be left alone that is believed.
+    """
+
+    connect_timeout: timedelta = timedelta(seconds=5)
+    first_token_timeout: timedelta = timedelta(seconds=30)
+    idle_timeout: timedelta = timedelta(seconds=30)
+    request_timeout: timedelta = timedelta(seconds=600)
+    max_attempts: int = 6
+    retries_per_deployment: int = 0
+    retry_after_cap: timedelta = timedelta(seconds=60)
+    fall_back_on_content_filter: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An ordered list of deployments to try for one request, and why.
+
+    Attributes:
+        session_key: What the session's binding is stored under. Empty: none.
+        bound_deployment_id: What the session was bound to. Empty: nothing.
+    """
+
+    plan_id: str
+    requested_model: str
+    caller: Caller
+    trace_id: str
+    steps: tuple[PlanStep, ...]
+    exclusions: tuple[Exclusion, ...] = ()
+    session_affinity: SessionAffinity = SessionAffinity.NONE
+    session_key: str = ""
+    bound_deployment_id: str = ""
+    policies: tuple[ScopedPolicy, ...] = ()
+    limits: Limits = Limits()
+    revision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider reported them, named as in `gen_ai.usage.*`.
+
+    Attributes:
+        input_tokens: All of them, those read from or written to the cache too.
+        output_tokens: All of them, reasoning included.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_input_tokens: int = 0
+    cache_creation_input_tokens: int = 0
+    reasoning_output_tokens: int = 0
+
+
+class Outcome(Enum):
+    """How an attempt ended. Mirrors `AttemptOutcome` in attempt.proto."""
+
+    SUCCEEDED = 1
+    RATE_LIMITED = 2
+    SERVER_ERROR = 3
+    CONNECTION_FAILED = 4
+    TIMED_OUT = 5
+    INTERRUPTED = 6
+    PARSE_FAILED = 7
+    REJECTED = 8
+    UNUSABLE = 9
+    BLOCKED = 10
+    CANCELLED = 11
+    CAPABILITY_MISSING = 12
+    TOO_LONG = 13
+    FILTERED = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call of one deployment, and how it ended. Holds no prompt or output.
+
+    Attributes:
+        ordinal: Its place in its request, from 1.
+        http_status: The provider's. Zero if there was no response.
+        error_message: What went wrong, at most 200 characters.
+        start_time_ms: When the call was sent, in Unix milliseconds.
+        first_token: From sending to the first content. None if none came.
+        retry_after: How long the provider asked to be left alone.
+        cost_usd_nanos: Zero if usage or pricing is unknown.
+    """
+
+    ordinal: int
+    deployment_id: str
+    outcome: Outcome
+    http_status: int = 0
+    error_message: str = ""
+    start_time_ms: int = 0
+    duration: timedelta = timedelta()
+    first_token: timedelta | None = None
+    retry_after: timedelta | None = None
+    usage: Usage | None = None
+    cost_usd_nanos: int = 0

@@ -1,0 +1,60 @@
+"""What a caller may use. Each rule names itself when it says no.
+
+The resolver leaves out what a rule objects to, and the executor asks the same
+rules once more before it calls: a request never reaches a deployment that its
+policy does not allow.
+"""
+
+from collections.abc import Callable, Iterable
+
+from holdfast.model import Deployment, ScopedPolicy
+
+Rule = Callable[[ScopedPolicy, Deployment], str | None]
+"""Says why a policy does not allow a deployment, or None if it does."""
+
+
+def providers(policy: ScopedPolicy, deployment: Deployment) -> str | None:
+    """Allow what the providers' lists allow; a denial beats an allowance."""
+    provider = deployment.provider_id
+    if provider in policy.denied_providers:
+        return f"provider {provider} is denied"
+    if policy.allowed_providers and provider not in policy.allowed_providers:
+        return f"provider {provider} not in [{_words(policy.allowed_providers)}]"
+    return None
+
+
+def models(policy: ScopedPolicy, deployment: Deployment) -> str | None:
+    """Allow what the models' lists allow, by plain name or by deployment id."""
+    names = {deployment.model_id, deployment.id}
+    if denied := names & policy.denied_models:
+        return f"model {_words(denied)} is denied"
+    if policy.allowed_models and not names & policy.allowed_models:
+        return f"model {deployment.model_id} not in [{_words(policy.allowed_models)}]"
+    return None
+
+
+def geographies(policy: ScopedPolicy, deployment: Deployment) -> str | None:
+    """Allow only deployments that promise to keep data where it may go."""
+    if not policy.geographies or deployment.geography in policy.geographies:
+        return None
+    return (
+        f"geography {deployment.geography or 'unknown'} "
+        f"not in [{_words(policy.geographies)}]"
+    )
+
+
+RULES: tuple[Rule, ...] = (providers, models, geographies)
+"""Every rule there is. One more is a function above and its name here."""
+
+
+def objection(policies: Iterable[ScopedPolicy], deployment: Deployment) -> str | None:
+    """Say which scope's rule does not allow a deployment, or None if all do."""
+    for policy in policies:
+        for rule in RULES:
+            if (why := rule(policy, deployment)) is not None:
+                return f"{policy.scope} policy: {why}"
+    return None
+
+
+def _words(values: Iterable[str]) -> str:
+    return ", ".join(sorted(values))

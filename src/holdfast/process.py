@@ -1,0 +1,107 @@
+"""How each service's process runs: configuration, logs, signals, drain."""
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+import prometheus_client
+import structlog
+import uvloop
+
+from holdfast import logs
+from holdfast.catalog import load_shipped
+from holdfast.config_file import ConfigurationError, load
+from holdfast.environment import Environment, EnvironmentVariableError, read
+from holdfast.settings import Settings
+
+_log = structlog.get_logger("holdfast.process")
+
+USAGE_STATUS = 2
+"""What a process exits with when its configuration is at fault."""
+
+Serve = Callable[[Settings, Environment], AbstractAsyncContextManager[str]]
+"""Runs a service while the context lasts, and gives the address it is served at."""
+
+
+def main(service: str, serve: Serve) -> None:
+    """Run a service until SIGTERM or Ctrl-C, then let it drain.
+
+    Exits with status 2 and a line for each fault if it is not configured right.
+    """
+    try:
+        environment = read(os.environ)
+        logs.configure(environment.log_level)
+        settings = load_settings(environment)
+        uvloop.run(_run(service, serve, settings, environment))
+    except ConfigurationError as error:
+        _exit(*map(str, error.faults))
+    except (EnvironmentVariableError, OSError) as error:
+        _exit(str(error))
+
+
+def load_settings(environment: Environment) -> Settings:
+    """Load the configuration file that the environment names.
+
+    Raises:
+        ConfigurationError: The file is at fault.
+        EnvironmentVariableError: It names none.
+    """
+    if environment.config is None:
+        raise EnvironmentVariableError(
+            "HOLDFAST_CONFIG is not set; name the configuration file"
+        )
+    loaded = load(environment.config, known_providers=load_shipped().providers)
+    for warning in loaded.warnings:
+        _log.warning("configuration_doubtful", fault=str(warning))
+    return loaded.settings
+
+
+async def until_signalled() -> None:
+    """Wait for SIGTERM or SIGINT. A second one ends the process at once."""
+    loop = asyncio.get_running_loop()
+    signalled = asyncio.Event()
+
+    def stop() -> None:
+        if signalled.is_set():
+            os._exit(1)
+        signalled.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    await signalled.wait()
+
+
+def settle() -> None:
+    """Tell the collector that what is loaded by now stays.
+
+    The catalog and the modules are hundreds of thousands of objects that would
+    be looked through again and again in vain.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+async def _run(
+    service: str, serve: Serve, settings: Settings, environment: Environment
+) -> None:
+    if environment.metrics_listen is not None:
+        host, _, port = environment.metrics_listen.rpartition(":")
+        prometheus_client.start_http_server(int(port), host or "0.0.0.0")  # noqa: S104
+    async with serve(settings, environment) as address:
+        settle()
+        # A line of its own on standard output, for whoever started the process.
+        print(f"ready {address}", flush=True)  # noqa: T201
+        _log.info("service_ready", service=service, address=address)
+        await until_signalled()
+        _log.info("service_draining", service=service)
+    _log.info("service_stopped", service=service)
+
+
+def _exit(*lines: str) -> None:
+    for line in lines:
+        sys.stderr.write(line + "\n")
+    sys.exit(USAGE_STATUS)

@@ -1,0 +1,109 @@
+"""Between `GatewayError` and a gRPC status: the one place for either direction."""
+
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2
+from grpc import aio
+from grpc_status import rpc_status
+
+from holdfast import convert
+from holdfast.api.routing.v1 import attempt_pb2
+from holdfast.errors import (
+    BY_REASON,
+    DeadlineExceededError,
+    GatewayError,
+    InternalError,
+    ServiceUnavailableError,
+)
+
+DOMAIN = "holdfast.dev"
+"""The `domain` of every `ErrorInfo`: whose reasons these are."""
+
+_MOST_ATTEMPTS = 8
+"""Attempts travel in trailing metadata, which gRPC bounds to 8 KiB by default."""
+
+_MOST_MESSAGE = 1_000
+"""Characters of a message; the same bound, shared with up to eight attempts."""
+
+Context = Any
+"""`grpc.aio.ServicerContext`, whose stubs know only half of its methods."""
+
+
+async def abort(context: Context, error: GatewayError) -> NoReturn:
+    """End a call with the status that says what went wrong."""
+    await context.abort_with_status(rpc_status.to_status(_status(error)))
+    raise AssertionError  # abort_with_status raises
+
+
+def _status(error: GatewayError) -> status_pb2.Status:
+    details = [
+        _packed(
+            error_details_pb2.ErrorInfo(
+                reason=error.reason, domain=DOMAIN, metadata=error.metadata
+            )
+        )
+    ]
+    if error.attempts:
+        attempts = error.attempts[-_MOST_ATTEMPTS:]
+        details.append(
+            _packed(
+                attempt_pb2.ExecutionFailure(
+                    attempts=[convert.attempt_to_wire(attempt) for attempt in attempts]
+                )
+            )
+        )
+    code = getattr(grpc.StatusCode, error.code)
+    return status_pb2.Status(
+        code=code.value[0], message=error.message[:_MOST_MESSAGE], details=details
+    )
+
+
+def _packed(message: Any) -> any_pb2.Any:
+    packed = any_pb2.Any()
+    packed.Pack(message)
+    return packed
+
+
+def from_call(error: aio.AioRpcError, service: str) -> GatewayError:
+    """Rebuild what the other side raised, or say that it was not reached.
+
+    Args:
+        error: What the call ended with.
+        service: Which service was called, e.g. `resolver`.
+    """
+    try:
+        status = rpc_status.from_call(error)
+    except ValueError:
+        status = None
+    if status is not None and (rebuilt := _rebuilt(status)) is not None:
+        return rebuilt
+    code = error.code()
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return DeadlineExceededError(
+            "The request's time ran out before an answer came.",
+            plan_id="",
+            attempt_count="0",
+        )
+    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+        return ServiceUnavailableError(
+            f"The gateway's {service} could not be reached; try again.",
+            service=service,
+        )
+    return InternalError(f"The gateway's {service} failed ({code.name}).")
+
+
+def _rebuilt(status: status_pb2.Status) -> GatewayError | None:
+    info, attempts = error_details_pb2.ErrorInfo(), attempt_pb2.ExecutionFailure()
+    for detail in status.details:
+        detail.Unpack(info)
+        detail.Unpack(attempts)
+    kind = BY_REASON.get(info.reason) if info.domain == DOMAIN else None
+    if kind is None:
+        return None
+    return kind(
+        status.message,
+        attempts=[convert.attempt_from_wire(attempt) for attempt in attempts.attempts],
+        **info.metadata,
+    )
