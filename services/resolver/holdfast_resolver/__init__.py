@@ -1,0 +1,1 @@
+"""Decides where a request may run and in which order to try."""

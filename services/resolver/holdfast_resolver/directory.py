@@ -1,0 +1,290 @@
+"""Who may ask, and what there is to ask for: one snapshot of configuration.
+
+Made from the settings and the catalog at once, and never changed: a plan sees
+one directory from beginning to end.
+"""
+
+import dataclasses
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from holdfast.model import (
+    AUTHS,
+    DIALECTS,
+    Caller,
+    Catalog,
+    Deployment,
+    Model,
+    Provider,
+    ScopedPolicy,
+)
+from holdfast.settings import (
+    AliasSettings,
+    Credential,
+    Defaults,
+    OrganizationSettings,
+    ProviderSettings,
+    Settings,
+)
+
+_AUTH_OF_DIALECT = {"anthropic-messages": "x-api-key"}
+"""How a dialect's own makers authenticate; everybody else takes a bearer token."""
+
+_PLACEHOLDER = re.compile(r"\$?\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the callers of one organization may name.
+
+    Attributes:
+        deployments: By pinned id.
+        objections: Why a deployment cannot be called at all, by pinned id.
+    """
+
+    aliases: Mapping[str, AliasSettings]
+    deployments: Mapping[str, Deployment]
+    custom_models: Mapping[str, Model]
+    models: Mapping[str, Model]
+    objections: Mapping[str, "Objection"]
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why a deployment cannot be called by anyone.
+
+    Attributes:
+        is_dialect: Whether this version cannot speak to it; else it lacks a
+            credential.
+    """
+
+    why: str
+    is_dialect: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """What a principal is entitled to: its project and all that holds for it."""
+
+    caller: Caller
+    admin: bool
+    policies: tuple[ScopedPolicy, ...]
+    defaults: Defaults
+    names: Names
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Every project and key there is, and what each may name."""
+
+    by_key_digest: Mapping[bytes, Membership]
+    by_project: Mapping[tuple[str, str], Membership]
+    revision: str
+
+
+def key_digest(key: str) -> bytes:
+    """Return what the resolver knows of an API key: its SHA-256."""
+    return hashlib.sha256(key.encode()).digest()
+
+
+def build(
+    settings: Settings, catalog: Catalog, environment: Mapping[str, str]
+) -> Directory:
+    """Make a directory.
+
+    Args:
+        settings: The configuration file.
+        catalog: The shipped catalog; empty if the settings leave it out.
+        environment: For placeholders in the catalog's endpoints.
+    """
+    resident = _Resident(settings, catalog, environment)
+    by_digest: dict[bytes, Membership] = {}
+    by_project: dict[tuple[str, str], Membership] = {}
+    for organization in settings.organizations:
+        names = resident.names_of(organization)
+        for project in organization.projects:
+            member = Membership(
+                caller=Caller(organization.id, project.id),
+                admin=False,
+                policies=tuple(
+                    policy
+                    for policy in (organization.policy, project.policy)
+                    if policy != ScopedPolicy(policy.scope)
+                ),
+                defaults=project.defaults,
+                names=names,
+            )
+            by_project[organization.id, project.id] = member
+            for key in project.keys:
+                if (secret := key.key.read()) is None:
+                    continue
+                by_digest[key_digest(secret)] = dataclasses.replace(
+                    member,
+                    caller=Caller(organization.id, project.id, key.id),
+                    admin=key.admin,
+                )
+    revision = hashlib.blake2b(repr(settings).encode(), digest_size=6).hexdigest()
+    return Directory(by_digest, by_project, revision)
+
+
+class _Resident:
+    """The models that every organization sees, ready to be called."""
+
+    def __init__(
+        self, settings: Settings, catalog: Catalog, environment: Mapping[str, str]
+    ) -> None:
+        self._environment = environment
+        self._settings = settings.providers
+        self._catalog = catalog.providers
+        self._held = {
+            provider.id: provider.credential is not None and _held(provider.credential)
+            for provider in settings.providers.values()
+        }
+        self.objections: dict[str, Objection] = {}
+        chosen = dict(catalog.models)
+        chosen.update({model.id: model for model in settings.models})
+        self.models = {
+            model.id: dataclasses.replace(model, deployments=self._ready(model))
+            for model in chosen.values()
+        }
+        self.deployments = {
+            deployment.id: deployment
+            for model in self.models.values()
+            for deployment in model.deployments
+        }
+
+    def names_of(self, organization: OrganizationSettings) -> Names:
+        """Add what is the organization's own."""
+        objections = dict(self.objections)
+        custom_models: dict[str, Model] = {}
+        for custom in organization.custom_models:
+            held = custom.credential is None or _held(custom.credential)
+            (deployment,) = custom.model.deployments
+            deployment = dataclasses.replace(
+                deployment,
+                auth=deployment.auth if custom.credential is not None else "none",
+            )
+            custom_models[custom.model.id] = dataclasses.replace(
+                custom.model, deployments=(deployment,)
+            )
+            if not held:
+                objections[deployment.id] = Objection(
+                    f"custom model {custom.model.id} has no credential: "
+                    + _missing(custom.credential or {})
+                )
+        return Names(
+            aliases={alias.name: alias for alias in organization.aliases},
+            deployments=self.deployments,
+            custom_models=custom_models,
+            models=self.models,
+            objections=objections,
+        )
+
+    def _ready(self, model: Model) -> tuple[Deployment, ...]:
+        return tuple(self._complete(deployment) for deployment in model.deployments)
+
+    def _complete(self, deployment: Deployment) -> Deployment:
+        """Give a deployment what is its provider's, and note what it lacks."""
+        own = self._settings.get(deployment.provider_id)
+        known = self._catalog.get(deployment.provider_id)
+        complete = _of_provider(deployment, own, known)
+        base_uri, unset = self._filled(complete.base_uri, complete.region)
+        objection = self._objection(complete, own, known, unset)
+        if objection is not None:
+            self.objections[deployment.id] = objection
+        return dataclasses.replace(complete, base_uri=base_uri.rstrip("/"))
+
+    def _objection(
+        self,
+        deployment: Deployment,
+        own: ProviderSettings | None,
+        known: Provider | None,
+        unset: list[str],
+    ) -> Objection | None:
+        provider = deployment.provider_id
+        if deployment.dialect not in DIALECTS or deployment.auth not in AUTHS:
+            missing = (
+                f"dialect {deployment.dialect!r}"
+                if deployment.dialect not in DIALECTS
+                else f"authentication {deployment.auth!r}"
+            )
+            return Objection(
+                f"{missing} of provider {provider} is not spoken by this version",
+                is_dialect=True,
+            )
+        if own is None:
+            return Objection(
+                f"no credential for provider {provider}: "
+                f"it is not under `providers` in the configuration"
+            )
+        if own.credential is None and known is not None:
+            return Objection(f"no credential for provider {provider} is configured")
+        if own.credential is not None and not self._held[provider]:
+            return Objection(
+                f"no credential for provider {provider}: {_missing(own.credential)}"
+            )
+        if unset:
+            return Objection(
+                f"the endpoint of provider {provider} needs environment variable "
+                + ", ".join(unset)
+            )
+        return None
+
+    def _filled(self, base_uri: str, region: str) -> tuple[str, list[str]]:
+        unset: list[str] = []
+
+        def fill(match: re.Match[str]) -> str:
+            name = match[1]
+            value = region if name == "region" else self._environment.get(name, "")
+            if not value:
+                unset.append(name)
+            return value
+
+        return _PLACEHOLDER.sub(fill, base_uri), unset
+
+
+def _of_provider(
+    deployment: Deployment, own: ProviderSettings | None, known: Provider | None
+) -> Deployment:
+    """Fill in dialect, endpoint and authentication.
+
+    The configuration's word beats the deployment's own, which beats the
+    catalog's provider.
+    """
+    dialect = (
+        (own.dialect if own else None)
+        or deployment.dialect
+        or (known.dialect if known else "")
+    )
+    overridden = own is not None and own.dialect is not None
+    auth = (own.auth if own else None) or (
+        _AUTH_OF_DIALECT.get(dialect, "bearer")
+        if overridden or known is None
+        else deployment.auth or known.auth
+    )
+    if own is not None and own.credential is None and known is None:
+        auth = "none"
+    return dataclasses.replace(
+        deployment,
+        dialect=dialect,
+        base_uri=(own.base_uri if own else None)
+        or deployment.base_uri
+        or (known.base_uri if known else ""),
+        auth=auth,
+        credential_id=f"provider:{deployment.provider_id}",
+        allow_private_network=own.allow_private_network if own else False,
+        provider_display_name=known.display_name if known else deployment.provider_id,
+    )
+
+
+def _held(credential: Credential) -> bool:
+    return all(secret.read() is not None for secret in credential.values())
+
+
+def _missing(credential: Credential) -> str:
+    absent: Iterable[str] = (
+        secret.origin for secret in credential.values() if secret.read() is None
+    )
+    return ", ".join(sorted(absent)) + " is not set"

@@ -1,0 +1,85 @@
+"""What one caller may call, for the lists of models and the browse page."""
+
+from collections.abc import Iterable
+
+from holdfast import convert
+from holdfast.api.catalog.v1 import catalog_service_pb2 as pb
+from holdfast.errors import RequestMalformedError
+from holdfast.model import Deployment, Model, Requirements
+from holdfast_resolver.directory import Membership
+from holdfast_resolver.eligibility import split
+from holdfast_resolver.ordering import Cooldown
+
+_DEFAULT_PAGE = 1_000
+_LARGEST_PAGE = 10_000
+
+
+def list_models(
+    request: pb.ListModelsRequest, member: Membership, cooldown: Cooldown
+) -> pb.ListModelsResponse:
+    """List one page, ordered by name.
+
+    Raises:
+        RequestMalformedError: The page size is negative.
+    """
+    if request.page_size < 0:
+        raise RequestMalformedError(
+            "`page_size` may not be negative.", field="page_size"
+        )
+    size = min(request.page_size or _DEFAULT_PAGE, _LARGEST_PAGE)
+    names = member.names
+    models = {**names.models, **names.custom_models}
+    response = pb.ListModelsResponse()
+    if not request.page_token:
+        response.aliases.extend(
+            pb.Alias(
+                alias_id=alias.name,
+                targets=alias.fallback_models,
+                description=alias.description,
+            )
+            for _, alias in sorted(names.aliases.items())
+        )
+    for name in sorted(models):
+        if name <= request.page_token:
+            continue
+        if len(response.models) == size:
+            response.next_page_token = response.models[-1].model_id
+            break
+        deployments = list(
+            _deployments(
+                models[name], member, cooldown, everything=request.include_excluded
+            )
+        )
+        if deployments:
+            response.models.append(_listed(models[name], deployments))
+    return response
+
+
+def _listed(model: Model, deployments: list[pb.ListedDeployment]) -> pb.ListedModel:
+    return pb.ListedModel(
+        model_id=model.id,
+        display_name=model.display_name or model.id,
+        lab_id=model.lab_id,
+        custom=model.custom,
+        deployments=deployments,
+    )
+
+
+def _deployments(
+    model: Model, member: Membership, cooldown: Cooldown, *, everything: bool
+) -> Iterable[pb.ListedDeployment]:
+    allowed, excluded = split(
+        model.deployments,
+        member.policies,
+        member.names.objections.get,
+        Requirements(),
+    )
+    rules = {exclusion.deployment.id: exclusion.rule for exclusion in excluded}
+    shown: Iterable[Deployment] = model.deployments if everything else allowed
+    for deployment in shown:
+        left = cooldown(deployment)
+        yield pb.ListedDeployment(
+            deployment=convert.deployment_to_wire(deployment),
+            exclusion_rule=rules.get(deployment.id, ""),
+            cooldown=convert.duration_to_wire(left) if left else None,
+        )

@@ -1,0 +1,266 @@
+"""From a name to a plan: expand, filter, order. Read this first.
+
+Decides over values alone. What outlives a request (turns, bindings, health) is
+handed in, and what should be remembered is handed back.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from holdfast.errors import NoDeploymentAllowedError
+from holdfast.model import (
+    Deployment,
+    Exclusion,
+    ExclusionReason,
+    Plan,
+    PlanStep,
+    Requirements,
+    SessionAffinity,
+    StepReason,
+)
+from holdfast_resolver.directory import Membership
+from holdfast_resolver.eligibility import split
+from holdfast_resolver.expansion import Expansion, Member, expand
+from holdfast_resolver.ordering import Cooldown, Spread, Turns, by_hash, steps
+from holdfast_resolver.sessions import binding_key, session_key
+
+_MOST_STEPS = 32
+"""Steps of a plan that is executed: five times the default of attempts. Every
+step costs bytes on each hop; `explain` shows them all."""
+
+
+class Bindings(Protocol):
+    """Reads which deployment a session is bound to."""
+
+    @property
+    def synced(self) -> bool:
+        """Whether that is what all replicas see."""
+
+    def get(self, key: str) -> str | None:
+        """Return the deployment, None if the session is unbound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What one request asks of the planner.
+
+    Attributes:
+        commits: Whether turns are counted; not, to explain.
+    """
+
+    model: str
+    session_id: str
+    requirements: Requirements
+    plan_id: str
+    trace_id: str
+    explain: bool = False
+    commits: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A session to be bound: under which key, and to what."""
+
+    key: str
+    deployment_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A plan, and the binding that is to be remembered with it."""
+
+    plan: Plan
+    binding: Binding | None = None
+
+
+class Planner:
+    """Makes plans from what one replica knows."""
+
+    def __init__(self, bindings: Bindings, cooldown: Cooldown) -> None:
+        """Begin with nothing counted.
+
+        Args:
+            bindings: Which deployment each session is bound to.
+            cooldown: Who is left aside, and for how long.
+        """
+        self._bindings = bindings
+        self._cooldown = cooldown
+        self._turns = Turns()
+        self._spread = Spread()
+
+    def plan(self, question: Question, member: Membership, revision: str) -> Decision:
+        """Make a plan.
+
+        Raises:
+            ModelNotFoundError: The name is none of the caller's.
+            NoDeploymentAllowedError: Everything is excluded (not if explaining).
+        """
+        expansion = expand(question.model, member.names)
+        caller = member.caller
+        session = ""
+        if question.session_id and not _is_pinned(expansion):
+            session = session_key(
+                caller.organization_id, caller.project_id, question.session_id
+            )
+        arranged: list[PlanStep] = []
+        exclusions: list[Exclusion] = []
+        affinity, bound_id, binding = SessionAffinity.NONE, "", None
+        for place in expansion.members:
+            allowed, excluded = split(
+                place.deployments,
+                member.policies,
+                member.names.objections.get,
+                question.requirements,
+            )
+            exclusions += excluded
+            if not allowed:
+                continue
+            pool = self._order(place, allowed, session, member, question)
+            if not arranged and session:
+                affinity, bound_id, binding = pool.affinity, pool.bound_id, pool.binding
+            arranged += pool.steps
+        if expansion.is_alias:
+            arranged = _alias_order(arranged)
+        if not arranged and not question.explain:
+            raise _emptied(question.model, exclusions)
+        plan = Plan(
+            plan_id=question.plan_id,
+            requested_model=question.model,
+            caller=caller,
+            trace_id=question.trace_id,
+            steps=tuple(arranged if question.explain else arranged[:_MOST_STEPS]),
+            exclusions=tuple(exclusions) if question.explain else (),
+            session_affinity=affinity,
+            session_key=session,
+            bound_deployment_id=bound_id,
+            policies=member.policies,
+            limits=member.defaults.limits,
+            revision=revision,
+        )
+        return Decision(plan, binding)
+
+    def _order(
+        self,
+        place: Member,
+        allowed: list[Deployment],
+        session: str,
+        member: Membership,
+        question: Question,
+    ) -> "_Pool":
+        if place.pinned:
+            arranged = steps(
+                place,
+                allowed,
+                StepReason.PINNED,
+                bound=None,
+                chosen=None,
+                cooldown=self._cooldown,
+            )
+            return _Pool(arranged)
+        caller = member.caller
+        name = f"{caller.organization_id}/{caller.project_id}/{place.response_model}"
+        if not session:
+            return _Pool(self._by_turn(name, place, allowed, advance=question.commits))
+        key = binding_key(session, allowed[0].model_id)
+        ordered = by_hash(key, allowed)
+        bound_id = self._bindings.get(key)
+        bound = next((d for d in allowed if d.id == bound_id), None)
+        chosen = None
+        if bound_id is None and self._bindings.synced and question.commits:
+            healthy = [d for d in ordered if self._cooldown(d) is None]
+            chosen = self._spread.choose(name, healthy or ordered)
+        arranged = steps(
+            place,
+            ordered,
+            StepReason.HASHED,
+            bound=bound,
+            chosen=chosen,
+            cooldown=self._cooldown,
+        )
+        first = arranged[0].deployment.id
+        return _Pool(
+            arranged,
+            _affinity(bound_id, first, synced=self._bindings.synced),
+            bound_id or "",
+            Binding(key, first) if bound_id is None else None,
+        )
+
+    def _by_turn(
+        self, name: str, place: Member, allowed: list[Deployment], *, advance: bool
+    ) -> list[PlanStep]:
+        """Let the healthy ones take turns; who is left aside takes none."""
+        healthy = [d for d in allowed if self._cooldown(d) is None]
+        aside = [d for d in allowed if self._cooldown(d) is not None]
+        return steps(
+            place,
+            [*self._turns.order(name, healthy, advance=advance), *aside],
+            StepReason.ROTATED,
+            bound=None,
+            chosen=None,
+            cooldown=self._cooldown,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    """One member's part of a plan, and what the session had to do with it."""
+
+    steps: list[PlanStep]
+    affinity: SessionAffinity = SessionAffinity.NONE
+    bound_id: str = ""
+    binding: Binding | None = None
+
+
+def _is_pinned(expansion: Expansion) -> bool:
+    return not expansion.is_alias and expansion.members[0].pinned
+
+
+def _affinity(bound_id: str | None, first: str, *, synced: bool) -> SessionAffinity:
+    if not synced:
+        return SessionAffinity.UNKNOWN
+    if bound_id is None:
+        return SessionAffinity.NEW
+    return SessionAffinity.KEPT if bound_id == first else SessionAffinity.MOVED
+
+
+def _alias_order(arranged: list[PlanStep]) -> list[PlanStep]:
+    """Put what is left aside behind every member, whichever it belongs to."""
+    healthy = [step for step in arranged if step.cooldown is None]
+    return healthy + [step for step in arranged if step.cooldown is not None]
+
+
+_ADVICE: dict[ExclusionReason, str] = {
+    ExclusionReason.POLICY: "Ask an administrator of the policy, "
+    "or name a model it allows.",
+    ExclusionReason.NO_CREDENTIAL: "Give the provider's credential "
+    "in the gateway's configuration.",
+    ExclusionReason.CAPABILITY: "Name a model that can do what the request asks.",
+    ExclusionReason.CONTEXT_WINDOW: "Shorten the request.",
+    ExclusionReason.DIALECT: "Name a model with other deployments.",
+}
+
+
+def _emptied(model: str, exclusions: list[Exclusion]) -> NoDeploymentAllowedError:
+    """Say which rule emptied the plan: the one that left out the last of it.
+
+    Policy comes first in the filter, so where anything else did it, something
+    had passed the policy.
+    """
+    ranked = sorted(exclusions, key=lambda e: e.reason is ExclusionReason.POLICY)
+    rules: dict[str, int] = {}
+    for exclusion in ranked:
+        rules[exclusion.rule] = rules.get(exclusion.rule, 0) + 1
+    listed = "; ".join(
+        f"{rule} ({count} deployment{'s' if count > 1 else ''})"
+        for rule, count in list(rules.items())[:4]
+    )
+    if not ranked:
+        return NoDeploymentAllowedError(
+            f"The model {model!r} has no deployment.", model=model, excluded_count="0"
+        )
+    return NoDeploymentAllowedError(
+        f"The model {model!r} has no deployment that this key may use: {listed}. "
+        f"{_ADVICE[ranked[0].reason]}",
+        model=model,
+        excluded_count=str(len(exclusions)),
+    )

@@ -1,0 +1,90 @@
+"""Puts the resolver together and serves it."""
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from holdfast import process
+from holdfast.api.catalog.v1 import catalog_service_pb2_grpc as catalog_rpc
+from holdfast.api.resolver.v1 import resolver_service_pb2_grpc as rpc
+from holdfast.catalog import load_shipped
+from holdfast.environment import Environment
+from holdfast.model import Catalog
+from holdfast.rpc.server import GrpcServer
+from holdfast.settings import Settings
+from holdfast.signing import PlanKeys
+from holdfast_resolver import directory
+from holdfast_resolver.etcd_stores import EtcdStores
+from holdfast_resolver.service import ResolverService
+from holdfast_resolver.servicer import CatalogServicer, ResolverServicer
+
+SERVICES = (
+    "holdfast.api.resolver.v1.ResolverService",
+    "holdfast.api.catalog.v1.CatalogService",
+)
+
+_SYNC_WAIT_S = 2.0
+"""How long a start waits for what other replicas know. Without it the service
+answers all the same; sessions then go by hash until etcd is there."""
+
+
+@asynccontextmanager
+async def resolver(
+    settings: Settings, plan_keys: PlanKeys, etcd_endpoints: Sequence[str]
+) -> AsyncIterator[ResolverService]:
+    """Run a resolver in this process.
+
+    Args:
+        settings: The configuration file.
+        plan_keys: What plans are signed with.
+        etcd_endpoints: Where bindings and cooldowns are shared.
+    """
+    catalog = load_shipped() if settings.shipped_catalog else Catalog()
+    stores = EtcdStores(etcd_endpoints, settings.etcd.prefix)
+    known = directory.build(settings, catalog, os.environ)
+    service = ResolverService(known, plan_keys, stores.sessions, stores.cooldowns)
+    await stores.start()
+    try:
+        await stores.wait_synced(_SYNC_WAIT_S)
+        yield service
+    finally:
+        await stores.close()
+
+
+@asynccontextmanager
+async def grpc_server(
+    service: ResolverService, listen: str, drain_s: float
+) -> AsyncIterator[str]:
+    """Serve a resolver over gRPC and give the address."""
+    server = GrpcServer(SERVICES)
+    rpc.add_ResolverServiceServicer_to_server(ResolverServicer(service), server.grpc)
+    catalog_rpc.add_CatalogServiceServicer_to_server(
+        CatalogServicer(service), server.grpc
+    )
+    address = await server.start(listen)
+    try:
+        yield address
+    finally:
+        await server.stop(drain_s)
+
+
+@asynccontextmanager
+async def serve(settings: Settings, environment: Environment) -> AsyncIterator[str]:
+    """Run the resolver as a process of its own."""
+    endpoints = environment.etcd_endpoints or settings.etcd.endpoints
+    if not endpoints:
+        endpoints = ("127.0.0.1:2379",)
+    async with (
+        resolver(settings, environment.keys(), endpoints) as service,
+        grpc_server(
+            service,
+            environment.listen or "0.0.0.0:50051",
+            environment.drain_seconds,
+        ) as address,
+    ):
+        yield address
+
+
+def main() -> None:
+    """Run the resolver until told to stop."""
+    process.main("resolver", serve)
