@@ -1,0 +1,1 @@
+"""Carries out a plan: calls its deployments in order until one answers."""

@@ -1,0 +1,109 @@
+"""A caller's chat request, as it came, and what a dialect makes of it.
+
+The bytes are the caller's own and nothing changes them: each attempt is
+translated afresh from here.
+"""
+
+import functools
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from holdfast.model import Pricing
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+class _Routing(msgspec.Struct):
+    """The few fields that decide how a request is carried out."""
+
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+
+
+_decode_routing = msgspec.json.Decoder(_Routing).decode
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+@dataclass(frozen=True)
+class Chat:
+    """An OpenAI Chat Completions request.
+
+    Attributes:
+        body: The caller's JSON object, byte for byte.
+        stream: Whether the answer is streamed.
+        include_usage: Whether the caller wants the stream's usage chunk.
+        max_tokens: The most output tokens asked for. Zero if not said.
+    """
+
+    body: bytes
+    stream: bool = False
+    include_usage: bool = False
+    max_tokens: int = 0
+
+    @classmethod
+    def parse(cls, body: bytes) -> "Chat":
+        """Read what decides how the request is carried out.
+
+        Raises:
+            msgspec.DecodeError: The body is no such JSON object.
+        """
+        routing = _decode_routing(body)
+        options = routing.stream_options
+        return cls(
+            body,
+            stream=bool(routing.stream),
+            include_usage=bool(options and options.include_usage),
+            max_tokens=routing.max_completion_tokens or routing.max_tokens or 0,
+        )
+
+    @functools.cached_property
+    def fields(self) -> dict[str, msgspec.Raw]:
+        """The top-level fields in order, each as its own bytes. Not to be changed."""
+        return _decode_fields(self.body)
+
+    @functools.cached_property
+    def parsed(self) -> dict[str, Any]:
+        """The whole request as Python values. Not to be changed."""
+        parsed: dict[str, Any] = msgspec.json.decode(self.body)
+        return parsed
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerContext:
+    """What an answer's frame says, whoever wrote the answer.
+
+    Attributes:
+        model: What its `model` field says.
+        answer_id: Its `id`, where the provider gives none that can be used.
+        created: When the attempt began, in Unix seconds; likewise.
+        pricing: The deployment's. None if unknown.
+        earlier_cost_usd_nanos: What the failed attempts before it cost.
+    """
+
+    model: str
+    answer_id: str
+    created: int
+    pricing: Pricing | None = None
+    earlier_cost_usd_nanos: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A request in a provider's wire format.
+
+    Attributes:
+        path: Appended to the deployment's `base_uri`; begins with a slash.
+        headers: Beside those of authentication.
+    """
+
+    path: str
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = field(
+        default=(("content-type", "application/json"),)
+    )

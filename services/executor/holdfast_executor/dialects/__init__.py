@@ -1,0 +1,134 @@
+"""Wire formats, one module each: what to send, and what came back.
+
+A dialect translates and does nothing else. It is called again for the same
+chat on fallback, so nothing it is given is changed in place.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from holdfast.model import Deployment, Outcome, Usage
+from holdfast_executor.chat import AnswerContext, Chat, Encoded
+
+
+class CapabilityMissingError(Exception):
+    """A request asks for what a dialect cannot say to this deployment.
+
+    The executor treats it as an attempt that ended with `CAPABILITY_MISSING`
+    and goes on: another deployment may well take the request.
+
+    Attributes:
+        message: What cannot be done, for the caller; holds nothing of a prompt.
+        param: The field that asks for it, e.g. `messages[2].content[0]`.
+    """
+
+    def __init__(self, message: str, param: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderError:
+    """How a provider failed, in terms of what it leads to.
+
+    Attributes:
+        outcome: Never `SUCCEEDED`.
+        message: The provider's own words where it gave any, for the caller.
+        http_status: Zero if there was no response.
+        code: The provider's own code, e.g. `context_length_exceeded`.
+        param: The field the provider objects to.
+        retry_after: How long it asks to be left alone.
+    """
+
+    outcome: Outcome
+    message: str
+    http_status: int = 0
+    code: str = ""
+    param: str = ""
+    retry_after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A whole answer as an OpenAI chat completion.
+
+    Attributes:
+        body: A JSON object that OpenAI's SDK accepts.
+        usage: None if the provider reported nothing.
+        cost_usd_nanos: Of this attempt. None if usage or pricing is unknown.
+    """
+
+    body: bytes
+    usage: Usage | None
+    cost_usd_nanos: int | None
+
+
+class StreamDecoder(Protocol):
+    """One attempt's stream, from the provider's bytes to OpenAI's chunks.
+
+    Attributes:
+        has_content: Whether a chunk with text, reasoning, a refusal or a tool
+            call has come out. Until then the attempt is not committed.
+        is_complete: Whether the answer is whole: a finish reason was seen, or
+            the provider's own stop event.
+        usage: What the provider has reported so far.
+        failure: What the provider said went wrong, in the stream itself.
+            Nothing that is fed after it counts.
+        answer_id: The `id` that every chunk bears.
+    """
+
+    has_content: bool
+    is_complete: bool
+    usage: Usage | None
+    failure: ProviderError | None
+    answer_id: str
+
+    def feed(self, block: bytes) -> list[bytes]:
+        """Take bytes, cut anywhere, and return the chunks they complete.
+
+        Each is the JSON of one `chat.completion.chunk`, without the usage
+        chunk: that is written at the end, from `usage`.
+        """
+
+    def finish(self) -> list[bytes]:
+        """Take the end of the stream and return what was held back."""
+
+    def usage_chunk(self, cost_usd_nanos: int | None) -> bytes | None:
+        """Write the chunk with `choices: []` and the usage, None if there is none.
+
+        Args:
+            cost_usd_nanos: What `usage.cost` says. None leaves it out.
+        """
+
+
+class Dialect(Protocol):
+    """A provider's wire format."""
+
+    def encode(self, chat: Chat, deployment: Deployment) -> Encoded:
+        """Write the request for a deployment.
+
+        Raises:
+            CapabilityMissingError: The deployment cannot be asked for this.
+            holdfast.errors.RequestMalformedError: A field is missing or wrong
+                in a way that only shows when it is translated.
+        """
+
+    def decode(self, body: bytes, context: AnswerContext) -> Decoded | ProviderError:
+        """Read a whole answer that came with a status of success."""
+
+    def decode_stream(self, context: AnswerContext) -> StreamDecoder:
+        """Begin to read a stream that came with a status of success."""
+
+    def decode_error(
+        self, status: int, headers: Mapping[str, str], body: bytes
+    ) -> ProviderError:
+        """Read an answer that came with any other status.
+
+        Args:
+            status: The HTTP status.
+            headers: By lower-case name.
+            body: Whatever came, at most 64 KiB of it.
+        """

@@ -1,0 +1,120 @@
+"""What to tell the caller when a plan gave no answer.
+
+The one table from how the attempts failed to the error that is raised.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from holdfast.errors import (
+    AllAttemptsFailedError,
+    AllAttemptsRateLimitedError,
+    AllDeploymentsUnavailableError,
+    ContentFilteredError,
+    ContextLengthExceededError,
+    GatewayError,
+    ProviderRejectedRequestError,
+)
+from holdfast.model import Attempt, Outcome
+from holdfast_executor.dialects import ProviderError
+
+_ABOUT_THE_REQUEST: dict[Outcome, Callable[..., GatewayError]] = {
+    Outcome.REJECTED: ProviderRejectedRequestError,
+    Outcome.CAPABILITY_MISSING: ProviderRejectedRequestError,
+    Outcome.TOO_LONG: ContextLengthExceededError,
+    Outcome.FILTERED: ContentFilteredError,
+}
+"""Outcomes whose message is the caller's to act on, and the error each becomes."""
+
+_UNREACHABLE = frozenset({Outcome.CONNECTION_FAILED, Outcome.TIMED_OUT})
+_UNAVAILABLE_STATUSES = frozenset({503, 529})
+
+_WAIT = timedelta(seconds=5)
+"""What a caller is told to wait where no provider said: what a rate-limited
+deployment is left aside for."""
+
+
+def verdict(
+    plan_id: str, failures: Sequence[ProviderError], attempts: tuple[Attempt, ...]
+) -> GatewayError:
+    """Choose the error for a request none of whose attempts answered.
+
+    A failure that is about the request itself is told in the provider's own
+    words, if it ended the request or nothing else was wrong. Else the error
+    says whether waiting helps.
+    """
+    facts = {"plan_id": plan_id, "attempt_count": str(len(attempts))}
+    if not failures:
+        return AllDeploymentsUnavailableError(
+            "No deployment was left to try.", attempts=attempts, **facts
+        )
+    last = failures[-1]
+    about_request = [f for f in failures if f.outcome in _ABOUT_THE_REQUEST]
+    if last.outcome is Outcome.REJECTED or last.outcome is Outcome.FILTERED:
+        return _told(last, attempts, facts)
+    if len(about_request) == len(failures) or any(
+        f.outcome is Outcome.TOO_LONG for f in failures
+    ):
+        told = next(
+            (f for f in failures if f.outcome is Outcome.TOO_LONG), about_request[-1]
+        )
+        return _told(told, attempts, facts)
+    words = _words(attempts)
+    if all(f.outcome is Outcome.RATE_LIMITED for f in failures):
+        return AllAttemptsRateLimitedError(
+            f"Every deployment is rate limited. {words}",
+            attempts=attempts,
+            retry_after_seconds=_soonest(failures),
+            **facts,
+        )
+    if all(_is_unavailable(f) for f in failures):
+        return AllDeploymentsUnavailableError(
+            f"No deployment could be reached, or none answered in time. {words}",
+            attempts=attempts,
+            retry_after_seconds=_soonest(failures),
+            **facts,
+        )
+    return AllAttemptsFailedError(
+        f"Every attempt failed. {words}", attempts=attempts, **facts
+    )
+
+
+def _told(
+    failure: ProviderError, attempts: tuple[Attempt, ...], facts: dict[str, str]
+) -> GatewayError:
+    details = dict(facts)
+    if failure.param:
+        details["field"] = failure.param
+    if failure.code:
+        details["provider_code"] = failure.code
+    deployment_id = attempts[-1].deployment_id if attempts else ""
+    return _ABOUT_THE_REQUEST[failure.outcome](
+        failure.message or "The provider refused the request without saying why.",
+        attempts=attempts,
+        deployment_id=deployment_id,
+        http_status=str(failure.http_status),
+        **details,
+    )
+
+
+def _is_unavailable(failure: ProviderError) -> bool:
+    return (
+        failure.outcome in _UNREACHABLE
+        or failure.outcome is Outcome.RATE_LIMITED
+        or failure.http_status in _UNAVAILABLE_STATUSES
+    )
+
+
+def _soonest(failures: Sequence[ProviderError]) -> str:
+    hints = [f.retry_after for f in failures if f.retry_after is not None]
+    return str(max(1, math.ceil((min(hints) if hints else _WAIT).total_seconds())))
+
+
+def _words(attempts: Sequence[Attempt]) -> str:
+    made = "; ".join(
+        f"{attempt.deployment_id}: {attempt.outcome.name.lower().replace('_', ' ')}"
+        + (f" ({attempt.http_status})" if attempt.http_status else "")
+        for attempt in attempts
+    )
+    return f"Tried {made}."
