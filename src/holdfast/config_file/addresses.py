@@ -1,0 +1,86 @@
+"""Addresses and URIs in a configuration file."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from holdfast.config_file.document import Node
+from holdfast.config_file.faults import Place
+from holdfast.config_file.kinds import scalar_text
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A host and a port."""
+
+    words: str
+    least_port: int
+
+    def read(self, node: Node, place: Place) -> str | None:
+        """Return the address as it is written."""
+        text = scalar_text(node, place)
+        if text is None:
+            return None
+        host, colon, port = text.rpartition(":")
+        literal = host.startswith("[") and host.endswith("]")
+        if (
+            not colon
+            or not re.fullmatch(r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+", host)
+            or (":" in host and not literal)
+            or not re.fullmatch(r"[0-9]{1,5}", port)
+        ):
+            place.fault(
+                node.line,
+                "is not an address",
+                "write HOST:PORT, e.g. 127.0.0.1:8080",
+            )
+            return None
+        if not self.least_port <= int(port) <= 65535:
+            place.fault(
+                node.line,
+                f"port {port} is out of range",
+                f"write a port from {self.least_port} to 65535",
+            )
+            return None
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Uri:
+    """Where a provider is, without a slash at the end."""
+
+    words: str = "absolute `http://` or `https://` URI"
+
+    def read(self, node: Node, place: Place) -> str | None:
+        """Return the URI, without a slash at its end."""
+        text = scalar_text(node, place)
+        if text is None:
+            return None
+        try:
+            parts = urlsplit(text)
+            usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
+            usable = usable and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable or not re.fullmatch(r"[\x21-\x7e]+", text):
+            place.fault(
+                node.line,
+                "is not an absolute http or https URI",
+                "write it in full, e.g. https://api.example.com/v1",
+            )
+            return None
+        if parts.username is not None or parts.password is not None:
+            place.fault(
+                node.line,
+                "holds a user name or password",
+                "remove it and give the secret as the credential",
+            )
+            return None
+        if parts.query or parts.fragment:
+            place.fault(
+                node.line,
+                "holds a query or a fragment",
+                "end it before the ? or #: paths are appended to it",
+            )
+            return None
+        return text.rstrip("/")

@@ -1,0 +1,266 @@
+"""From a file's checked values to `Settings`."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from holdfast.config_file.values import Record, Value
+from holdfast.model import (
+    GEOGRAPHIES,
+    Capability,
+    Deployment,
+    Limits,
+    Model,
+    Pricing,
+    ScopedPolicy,
+)
+from holdfast.settings import (
+    AliasSettings,
+    Credential,
+    CustomModelSettings,
+    Defaults,
+    EtcdSettings,
+    KeySettings,
+    OrganizationSettings,
+    ProjectSettings,
+    ProviderSettings,
+    Settings,
+)
+
+_ATTEMPT_LIMITS = {
+    "connect_timeout_s": "connect_timeout",
+    "first_token_timeout_s": "first_token_timeout",
+    "idle_timeout_s": "idle_timeout",
+}
+_REQUEST_LIMITS = {
+    "request_timeout_s": "request_timeout",
+    "retries_per_deployment": "retries_per_deployment",
+    "retry_after_cap_s": "retry_after_cap",
+    "max_attempts": "max_attempts",
+}
+_UNLIMITED = ("session_ttl_s", "derived_sessions", "midstream", "parse_retries")
+"""The fields of `Defaults` that are not among its limits."""
+
+_CUSTOM_DIALECTS = {"anthropic": "anthropic-messages"}
+"""By the identifier's provider; every other custom endpoint speaks OpenAI's."""
+
+_AUTH_BY_DIALECT = {"anthropic-messages": "x-api-key", "openai-chat": "bearer"}
+
+
+def settings(root: Record) -> Settings:
+    """Build the settings of a file in which nothing is wrong."""
+    base = merged(Defaults(), root.section("defaults"))
+    providers = {
+        name: _provider(name, value.content)
+        for name, value in root.named("providers").items()
+    }
+    etcd = root.section("etcd")
+    return Settings(
+        listen=root.get("listen", Settings().listen),
+        state_dir=Path(root.get("state_dir", Settings().state_dir)),
+        etcd=EtcdSettings(
+            endpoints=etcd.texts("endpoints"),
+            prefix=etcd.get("prefix", EtcdSettings().prefix),
+        ),
+        defaults=base,
+        providers=providers,
+        models=tuple(_model(entry, providers) for entry in root.sections("models")),
+        shipped_catalog=root.get("catalog") != "none",
+        organizations=tuple(
+            _organization(entry, base, providers)
+            for entry in root.sections("organizations")
+        ),
+    )
+
+
+def merged(base: Defaults, given: Record) -> Defaults:
+    """Let what a narrower scope gives hold over what a wider one says."""
+    limits = _given(given, _REQUEST_LIMITS)
+    limits |= _given(given.section("attempt"), _ATTEMPT_LIMITS)
+    if (on_filter := given.get("on_content_filter")) is not None:
+        limits["fall_back_on_content_filter"] = on_filter == "fallback"
+    rest = _given(given, {name: name for name in _UNLIMITED})
+    wider: Limits = base.limits
+    return replace(base, limits=replace(wider, **limits), **rest)
+
+
+def deployment_id(model_name: str, entry: Record) -> str | None:
+    """Return what pins a deployment; None if it has no provider to name it by."""
+    if (given := entry.get("id")) is not None:
+        return str(given)
+    if (provider := entry.get("provider")) is None:
+        return None
+    geography = entry.get("geography")
+    return f"{provider}/{model_name}" + (f"-{geography}" if geography else "")
+
+
+def custom_provider(entry: Record) -> str:
+    """Return the provider of a custom model; empty if it names none."""
+    given = entry.get("provider") or entry.get("identifier", "").partition("/")[0]
+    return str(given)
+
+
+def _given(record: Record, names: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        attribute: record.get(name)
+        for name, attribute in names.items()
+        if record.at(name) is not None
+    }
+
+
+def _credential(parts: Mapping[str, Value] | None) -> Credential | None:
+    if parts is None:
+        return None
+    return {name: value.content for name, value in parts.items()}
+
+
+def _provider(name: str, entry: Record) -> ProviderSettings:
+    return ProviderSettings(
+        id=name,
+        credential=_credential(entry.get("credential")),
+        dialect=entry.get("dialect"),
+        base_uri=entry.get("base_uri"),
+        auth=entry.get("auth"),
+        allow_private_network=entry.get("allow_private_network", False),
+    )
+
+
+def _pricing(entry: Record) -> Pricing | None:
+    given = entry.get("pricing")
+    if given is None:
+        return None
+    uncached = given.get("input")
+    return Pricing(
+        input=uncached,
+        output=given.get("output"),
+        cache_read=given.get("cache_read", uncached),
+        cache_creation=given.get("cache_creation", uncached),
+    )
+
+
+def _capabilities(entry: Record) -> frozenset[Capability]:
+    return frozenset(Capability(name) for name in entry.texts("capabilities"))
+
+
+def _model(entry: Record, providers: Mapping[str, ProviderSettings]) -> Model:
+    name = entry.get("name")
+    return Model(
+        id=name,
+        deployments=tuple(
+            _deployment(name, place, providers)
+            for place in entry.sections("deployments")
+        ),
+    )
+
+
+def _deployment(
+    model_name: str, entry: Record, providers: Mapping[str, ProviderSettings]
+) -> Deployment:
+    provider = providers.get(entry.get("provider"))
+    return Deployment(
+        id=deployment_id(model_name, entry) or "",
+        model_id=model_name,
+        provider_id=entry.get("provider"),
+        provider_model=entry.get("provider_model", model_name),
+        dialect="",
+        base_uri="",
+        auth="",
+        geography=entry.get("geography", ""),
+        region=entry.get("region", ""),
+        pricing=_pricing(entry),
+        capabilities=_capabilities(entry),
+        context_window_tokens=entry.get("context_window_tokens", 0),
+        max_output_tokens=entry.get("max_output_tokens", 0),
+        weight=entry.get("weight", 1.0),
+        allow_private_network=provider is not None and provider.allow_private_network,
+    )
+
+
+def _custom_model(
+    organization_id: str, entry: Record, providers: Mapping[str, ProviderSettings]
+) -> CustomModelSettings:
+    name = entry.get("name")
+    provider_id = custom_provider(entry)
+    declared = providers.get(provider_id)
+    dialect = (declared.dialect if declared else None) or _CUSTOM_DIALECTS.get(
+        provider_id, "openai-chat"
+    )
+    extra = entry.section("extra")
+    region = extra.get("region", "")
+    key = entry.get("api_key")
+    is_embedding = entry.get("type") == "embedding"
+    embeddings = frozenset({Capability.EMBEDDINGS}) if is_embedding else frozenset()
+    deployment = Deployment(
+        id=name,
+        model_id=name,
+        provider_id=provider_id,
+        provider_model=entry.get("identifier").partition("/")[2],
+        dialect=dialect,
+        base_uri=extra.get("api_base") or (declared and declared.base_uri) or "",
+        auth="none" if key is None else _AUTH_BY_DIALECT[dialect],
+        credential_id="" if key is None else f"custom:{organization_id}/{name}",
+        geography=region if region in GEOGRAPHIES else "",
+        region="" if region in GEOGRAPHIES else region,
+        pricing=_pricing(entry),
+        capabilities=_capabilities(entry) | embeddings,
+        context_window_tokens=entry.get("context_window_tokens", 0),
+        allow_private_network=entry.get("allow_private_network", False),
+    )
+    return CustomModelSettings(
+        model=Model(id=name, deployments=(deployment,), custom=True),
+        credential=None if key is None else {"key": key},
+    )
+
+
+def _policy(scope: str, entry: Record) -> ScopedPolicy:
+    providers, models = entry.section("providers"), entry.section("models")
+    return ScopedPolicy(
+        scope=scope,
+        allowed_providers=frozenset(providers.texts("allow")),
+        denied_providers=frozenset(providers.texts("deny")),
+        allowed_models=frozenset(models.texts("allow")),
+        denied_models=frozenset(models.texts("deny")),
+        geographies=frozenset(entry.texts("geographies")),
+    )
+
+
+def _organization(
+    entry: Record, base: Defaults, providers: Mapping[str, ProviderSettings]
+) -> OrganizationSettings:
+    name = entry.get("id")
+    defaults = merged(base, entry.section("defaults"))
+    return OrganizationSettings(
+        id=name,
+        policy=_policy(f"organization {name}", entry.section("policy")),
+        aliases=tuple(
+            AliasSettings(
+                name=alias.get("name"),
+                fallback_models=alias.texts("fallback_models"),
+                description=alias.get("description", ""),
+            )
+            for alias in entry.sections("aliases")
+        ),
+        custom_models=tuple(
+            _custom_model(name, custom, providers)
+            for custom in entry.sections("custom_models")
+        ),
+        projects=tuple(
+            _project(project, defaults) for project in entry.sections("projects")
+        ),
+    )
+
+
+def _project(entry: Record, base: Defaults) -> ProjectSettings:
+    name = entry.get("id")
+    return ProjectSettings(
+        id=name,
+        policy=_policy(f"project {name}", entry.section("policy")),
+        defaults=merged(base, entry.section("defaults")),
+        keys=tuple(
+            KeySettings(
+                id=key.get("id"), key=key.get("key"), admin=key.get("admin", False)
+            )
+            for key in entry.sections("keys")
+        ),
+    )

@@ -1,0 +1,60 @@
+"""Secrets: the keys and credentials that the file points to are there."""
+
+import re
+
+from holdfast.config_file.known import Known
+from holdfast.config_file.values import Record, column
+
+_SENDABLE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
+"""What an HTTP header carries unchanged: a space at an end would be cut off."""
+
+
+def keys(root: Record, known: Known) -> None:
+    """Report API keys that are not there, cannot be sent, or are given twice."""
+    lines: dict[str, int] = {}
+    declared = root.sections("organizations", "projects", "keys")
+    for value in column("key", declared):
+        secret = value.content.read(known.environ)
+        if secret is None:
+            value.fault(f"{value.content.origin} holds no key", "set it")
+        elif secret == "-" or not _SENDABLE.fullmatch(secret):  # noqa: S105 - "-" is how a caller sends no key
+            value.fault(
+                "cannot be sent as a key",
+                "use visible ASCII characters, no space at an end, not a hyphen alone",
+            )
+        elif (first := lines.get(secret)) is not None:
+            value.fault(f"is the same key as on line {first}", "give each its own")
+        else:
+            lines[secret] = value.line
+
+
+def credentials(root: Record, known: Known) -> None:
+    """Warn of credentials that are not there."""
+    found = [
+        (part, f"provider {name}")
+        for name, value in root.named("providers").items()
+        for part in value.content.get("credential", {}).values()
+    ]
+    found += [
+        (value, f"custom model {entry.get('name', '')}")
+        for entry in root.sections("organizations", "custom_models")
+        for value in column("api_key", [entry])
+    ]
+    for value, who in found:
+        if value.content.read(known.environ) is None:
+            value.warn(
+                f"{value.content.origin} holds no credential",
+                f"set it: until then {who} is left out of plans",
+            )
+
+
+def ledger(root: Record, known: Known) -> None:
+    """Report a ledger that is of no known kind, without repeating its password."""
+    if (value := root.at("ledger")) is None:
+        return
+    uri = value.content.read(known.environ)
+    if uri is not None and not re.match(r"(sqlite|postgresql)(\+[a-z0-9]+)?://", uri):
+        value.fault(
+            "is no ledger URI",
+            "write sqlite:///PATH or postgresql+asyncpg://HOST/NAME",
+        )

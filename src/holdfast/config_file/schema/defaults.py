@@ -1,0 +1,102 @@
+"""The fields of `defaults`."""
+
+from holdfast.config_file.amounts import integer, seconds
+from holdfast.config_file.kinds import Choice, Flag
+from holdfast.config_file.structure import Field, Section
+
+_DAY = 86_400
+"""Seconds. Longer than any provider keeps an answer open."""
+
+_MONTH = 30 * _DAY
+"""Seconds. Longer than any provider keeps a prompt cache."""
+
+ATTEMPT = Section(
+    "defaults.attempt",
+    "How long one attempt may take, by what it is waiting for.",
+    (
+        Field(
+            "connect_timeout_s",
+            seconds(_DAY),
+            "For connecting to the provider, TLS included.",
+            "5",
+        ),
+        Field(
+            "first_token_timeout_s",
+            seconds(_DAY),
+            "From sending the request to the first content of the answer.",
+            "30",
+        ),
+        Field(
+            "idle_timeout_s",
+            seconds(_DAY),
+            "Between two pieces of an answer.",
+            "30",
+        ),
+    ),
+)
+
+DEFAULTS = Section(
+    "defaults",
+    "What holds for a request. Stands at the top of the file and below an "
+    "organization, a project and an alias; each field that is given at the "
+    "narrower place holds there.",
+    (
+        Field("attempt", ATTEMPT, "How long one attempt may take.", "as below"),
+        Field(
+            "request_timeout_s",
+            seconds(_DAY),
+            "For the whole request, if the caller names no time.",
+            "600",
+        ),
+        Field(
+            "retries_per_deployment",
+            integer(0, 100),
+            "Extra tries on the same deployment before moving on.",
+            "0",
+        ),
+        Field(
+            "retry_after_cap_s",
+            seconds(_DAY),
+            "The longest wish of a provider to be left alone that is believed.",
+            "60",
+        ),
+        Field(
+            "max_attempts",
+            integer(1, 100),
+            "Attempts of one request, the first one included.",
+            "6",
+        ),
+        Field(
+            "session_ttl_s",
+            integer(1, _MONTH),
+            "How long a session stays on its deployment after its last turn.",
+            "1800",
+        ),
+        Field(
+            "derived_sessions",
+            Flag(),
+            "Whether a request that names no session gets one from its content.",
+            "true",
+        ),
+        Field(
+            "midstream",
+            Choice(("rescue", "error")),
+            "What becomes of a stream that breaks after its first content. "
+            "`rescue` is not acted on yet: such a stream ends with an error.",
+            "`rescue`",
+        ),
+        Field(
+            "on_content_filter",
+            Choice(("return", "fallback")),
+            "Whether a content filter's refusal is the answer, or the next "
+            "deployment is asked.",
+            "`return`",
+        ),
+        Field(
+            "parse_retries",
+            integer(0, 100),
+            "Extra tries when structured output does not parse. Not acted on yet.",
+            "2",
+        ),
+    ),
+)
