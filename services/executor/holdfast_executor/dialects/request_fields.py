@@ -1,0 +1,82 @@
+"""Reading a caller's request value by value, and naming the field that is wrong.
+
+Each function returns the value with its type made sure of. A `field` is the
+path a caller would write, e.g. `messages[3].content[0].text`.
+"""
+
+from typing import Any
+
+from holdfast.errors import RequestMalformedError
+
+
+def malformed(field: str, expected: str) -> RequestMalformedError:
+    """Say what a field should have been."""
+    return RequestMalformedError(f"`{field}` must be {expected}.", field=field)
+
+
+def text(value: object, field: str) -> str:
+    """Read a string.
+
+    Raises:
+        RequestMalformedError: It is none.
+    """
+    if not isinstance(value, str):
+        raise malformed(field, "a string")
+    return value
+
+
+def name(value: object, field: str) -> str:
+    """Read a string that is not empty.
+
+    Raises:
+        RequestMalformedError: It is none.
+    """
+    if not isinstance(value, str) or not value:
+        raise malformed(field, "a string that is not empty")
+    return value
+
+
+def number(value: object, field: str) -> float:
+    """Read a number.
+
+    Raises:
+        RequestMalformedError: It is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise malformed(field, "a number")
+    return value
+
+
+def count(value: object, field: str) -> int:
+    """Read a whole number of at least one.
+
+    Raises:
+        RequestMalformedError: It is none.
+    """
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise malformed(field, "a whole number of at least 1")
+    return value
+
+
+def mapping(value: object, field: str) -> dict[str, Any]:
+    """Read an object.
+
+    Raises:
+        RequestMalformedError: It is none.
+    """
+    if not isinstance(value, dict):
+        raise malformed(field, "an object")
+    return value
+
+
+def items(value: object, field: str) -> list[Any]:
+    """Read an array.
+
+    Raises:
+        RequestMalformedError: It is none.
+    """
+    if not isinstance(value, list):
+        raise malformed(field, "an array")
+    return value
