@@ -1,0 +1,109 @@
+"""A running demo: simulated providers, a configuration that names them, a key."""
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from holdfast.catalog import load_shipped
+from holdfast.config_file import parse
+from holdfast.settings import Settings
+from holdfast_cli.demo.process import SimulatorProcess
+from holdfast_cli.demo.scenario import Scenario, scenario
+from holdfast_cli.demo.state import DemoState
+
+STATE_DIR = Path(".holdfast")
+"""Where the demo keeps its state; git ignores it."""
+
+_KEY_FILE = "demo.key"
+_CONFIGURATION_FILE = "demo.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """A demo whose providers are simulated, as far as no credential is held.
+
+    Attributes:
+        config: The configuration file to run the gateway with.
+        key: The API key of the demo's project.
+    """
+
+    config: Path
+    key: str
+    scenario: Scenario
+
+    @classmethod
+    @asynccontextmanager
+    async def running(
+        cls, environ: Mapping[str, str] = os.environ
+    ) -> AsyncIterator["Demonstration"]:
+        """Run the simulated providers while the context lasts.
+
+        Raises:
+            SimulatorFailedError: They did not start.
+        """
+        STATE_DIR.mkdir(parents=True, exist_ok=True)
+        key = _key(STATE_DIR / _KEY_FILE)
+        simulator = await SimulatorProcess.start()
+        try:
+            what = scenario(
+                load_shipped(),
+                simulator_port=simulator.port,
+                key=key,
+                state_dir=STATE_DIR.resolve(),
+                environ=environ,
+            )
+            config = STATE_DIR / _CONFIGURATION_FILE
+            config.touch(mode=0o600)
+            config.write_text(what.configuration, encoding="utf-8")
+            what.state.write(STATE_DIR)
+            try:
+                yield cls(config, key, what)
+            finally:
+                DemoState.remove(STATE_DIR)
+        finally:
+            await simulator.stop()
+
+    def greeting(self, address: str) -> str:
+        """Say what runs and what to try first."""
+        real = ", ".join(self.scenario.real)
+        called_for_real = f"\ncalled for real, with your credentials: {real}"
+        return f"""
+The demo: simulated providers, the real catalog.{called_for_real if real else ""}
+
+    address  http://{address}
+    key      {self.key}
+
+Try a call, then take a provider down and call again:
+
+    curl -i http://{address}/v1/chat/completions \\
+      -H 'x-opper-api-key: {self.key}' -H 'content-type: application/json' \\
+      -d '{{"model": "claude-sonnet-4-5", \
+"messages": [{{"role": "user", "content": "Hello"}}]}}'
+
+    .venv/bin/holdfast demo fail aws 429     # and: demo recover, demo status
+    .venv/bin/holdfast explain claude-sonnet-4-5
+"""
+
+
+def demo_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Return the demo's settings without running it, for commands that ask.
+
+    The endpoints in them are those of the demo that runs, if one does.
+    """
+    running = DemoState.read(STATE_DIR)
+    port = int(running.control_uri.rpartition(":")[2]) if running else 1
+    what = scenario(
+        load_shipped(), simulator_port=port, key="not-used", environ=environ
+    )
+    return parse(what.configuration, STATE_DIR / _CONFIGURATION_FILE).settings
+
+
+def _key(path: Path) -> str:
+    """Return the demo's key: the same one at each start."""
+    if not path.exists() or not path.read_text(encoding="utf-8").strip():
+        path.touch(mode=0o600)
+        path.write_text(f"hf-demo-{secrets.token_urlsafe(18)}\n", encoding="utf-8")
+    return path.read_text(encoding="utf-8").strip()
