@@ -151,9 +151,7 @@ class Caller:
         await self.close()
 
 
-async def at_once(
-    many: int, calls: Iterable[Callable[[], Awaitable[T]]]
-) -> list[T]:
+async def at_once(many: int, calls: Iterable[Callable[[], Awaitable[T]]]) -> list[T]:
     """Make calls, so many at a time, and return what they gave, in their order."""
     waiting = enumerate(calls)
     given: dict[int, T] = {}

@@ -69,7 +69,12 @@ def configuration(
 
 
 class Gateway:
-    """One `holdfast up`, and clients for it."""
+    """One `holdfast up`, and clients for it.
+
+    Attributes:
+        base_url: The edge's, e.g. `http://127.0.0.1:40123`.
+        resolver: The `HOST:PORT` of the resolver's gRPC; so is `executor`.
+    """
 
     def __init__(
         self,
@@ -84,6 +89,8 @@ class Gateway:
         self._environ = {**os.environ, **(environ or {})}
         self._config = {"state_dir": str(folder / "state"), **config}
         self.base_url = ""
+        self.resolver = ""
+        self.executor = ""
         self.process: subprocess.Popen[str] | None = None
         self._clients: list[OpenAI] = []
 
@@ -109,6 +116,7 @@ class Gateway:
         line = self.process.stdout.readline()
         assert line.startswith("ready "), (self.folder / "stderr.log").read_text()
         self.base_url = line.removeprefix("ready ").strip()
+        _, _, self.resolver, _, self.executor = self.process.stdout.readline().split()
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """End it and its clients, and return its exit status."""

@@ -34,7 +34,7 @@ def cost_number(cost_usd_nanos: int) -> msgspec.Raw:
     return msgspec.Raw(usd(cost_usd_nanos).encode())
 
 
-def chunk(
+def chunk(  # noqa: PLR0913 - each is a field of the chunk
     *,
     answer_id: str,
     created: int,

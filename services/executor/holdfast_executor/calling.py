@@ -62,9 +62,6 @@ class Caller:
             chat: The request.
             record: The attempt it is sent for.
             response_timeout: Until the headers, in seconds.
-
-        Raises:
-            RequestMalformedError: The request cannot be written for any provider.
         """
         deployment = record.step.deployment
         dialect = dialect_of(record)
@@ -125,10 +122,15 @@ async def _refused(
     return dialect.decode_error(response.status, response.headers, body)
 
 
-async def whole(response: HttpResponse, seconds: float) -> bytes | ProviderError:
-    """Read an answer to its end."""
+async def whole(response: HttpResponse, ends: float) -> bytes | ProviderError:
+    """Read an answer to its end.
+
+    Args:
+        response: The answer.
+        ends: When it must be there, on the event loop's clock.
+    """
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout_at(ends):
             body = await response.read(_MOST_ANSWER_BYTES)
     except TransportError as error:
         return ProviderError(OUTCOMES[error.kind], error.message, response.status)

@@ -82,7 +82,7 @@ class Record:
 
 _Answer = TypeVar("_Answer")
 
-Call = Callable[[Record], Awaitable["_Answer | ProviderError"]]
+Call = Callable[[Record], Awaitable[_Answer | ProviderError]]
 """Calls a deployment; a failure is a value, not an exception."""
 
 
@@ -124,7 +124,7 @@ class Progress:
                 record.step.deployment.id,
                 error.outcome,
                 error.http_status,
-                error.message[:_MOST_WORDS],
+                safe_words(error),
                 record.start_time_ms,
                 duration=self.since(record),
                 retry_after=error.retry_after,
@@ -138,9 +138,31 @@ class Progress:
 
 
 _ABANDONED = ProviderError(Outcome.CANCELLED, "the caller went away")
+_UNREADABLE = ProviderError(
+    Outcome.PARSE_FAILED, "the provider's answer could not be read"
+)
 
 _MOST_WORDS = 200
 """Characters of a failure's message in an attempt, as attempt.proto bounds it."""
+
+
+def safe_words(error: ProviderError) -> str:
+    """Say what went wrong without what a provider said of it.
+
+    A provider's words are for the caller: they may quote the prompt, and an
+    attempt is kept and shown to others.
+    """
+    own_words = error.message if error.http_status == 0 else error.code
+    return own_words[:_MOST_WORDS]
+
+
+_EARLY_S = 0.001
+"""What a timer may ring early: uvloop counts in whole milliseconds."""
+
+
+def is_late(deadline: float) -> bool:
+    """Tell whether a request's own time has run out."""
+    return asyncio.get_running_loop().time() >= deadline - _EARLY_S
 
 
 class Walk(Generic[_Answer]):
@@ -202,6 +224,13 @@ class Walk(Generic[_Answer]):
             record = self._progress.begin(step)
             try:
                 answer = await self._call(record)
+            except Exception:  # noqa: BLE001 - another deployment may answer yet
+                _log.exception(
+                    "attempt_crashed",
+                    plan_id=self._order.plan_id,
+                    deployment_id=step.deployment.id,
+                )
+                answer = _UNREADABLE
             except BaseException:
                 self._progress.fail(record, _ABANDONED)
                 raise
@@ -250,7 +279,7 @@ class Walk(Generic[_Answer]):
         return then is Then.RETURN
 
     def _is_late(self) -> bool:
-        return asyncio.get_running_loop().time() >= self._order.deadline
+        return is_late(self._order.deadline)
 
     def _late(self) -> DeadlineExceededError:
         return DeadlineExceededError(

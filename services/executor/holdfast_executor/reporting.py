@@ -7,7 +7,7 @@ import structlog
 
 from holdfast import convert
 from holdfast.api.resolver.v1 import resolver_service_pb2 as pb
-from holdfast.errors import GatewayError
+from holdfast.errors import DeadlineExceededError, ServiceUnavailableError
 from holdfast.model import Attempt
 from holdfast.ports import Resolver
 from holdfast_executor.execution import Order
@@ -41,12 +41,12 @@ class Reporter:
         self._task = asyncio.get_running_loop().create_task(self._send_forever())
 
     async def close(self) -> None:
-        """Send what waits, once, and end."""
+        """Send what waits while somebody is there to take it, and end."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        if self._waiting:
-            await self._send()
+        while self._waiting and await self._send():
+            pass
 
     def tell(self, order: Order, attempt: Attempt) -> None:
         """Queue how an attempt ended."""
@@ -71,7 +71,7 @@ class Reporter:
                     await asyncio.sleep(_PAUSE_S)
 
     async def _send(self) -> bool:
-        """Send one batch; say whether it arrived. It waits on if it did not."""
+        """Send one batch; say whether anybody took it. It waits on if nobody did."""
         batch = [
             self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))
         ]
@@ -80,11 +80,13 @@ class Reporter:
             await self._resolver.report_attempts(
                 pb.ReportAttemptsRequest(reports=batch), deadline=deadline
             )
-        except GatewayError as error:
+        except (ServiceUnavailableError, DeadlineExceededError) as error:
             _log.warning("report_failed", reports=len(batch), reason=error.reason)
             room = _MOST_WAITING - len(self._waiting)
             self._waiting.extendleft(reversed(batch[-room:] if room else []))
             return False
+        except Exception:  # noqa: BLE001 - would fail again, before all that follow
+            _log.exception("report_refused", reports=len(batch))
         except BaseException:
             self._waiting.extendleft(reversed(batch))
             raise

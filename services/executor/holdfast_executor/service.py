@@ -1,6 +1,7 @@
 """The executor itself: an `Executor` for whoever lives in the same process."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable
 from datetime import timedelta
@@ -21,7 +22,14 @@ from holdfast.signing import PlanKeys
 from holdfast_executor.calling import Caller
 from holdfast_executor.chat import Chat
 from holdfast_executor.dialects import ProviderError
-from holdfast_executor.execution import Order, Progress, Record, Walk
+from holdfast_executor.execution import (
+    Order,
+    Progress,
+    Record,
+    Walk,
+    is_late,
+    safe_words,
+)
 from holdfast_executor.streaming import OpenStream, open_stream
 from holdfast_executor.unary import Answer, ask
 
@@ -108,11 +116,14 @@ class ExecutorService:
         outcome = Outcome.CANCELLED
         try:
             yield pb.ExecuteStreamResponse(served=_served(order, record, None))
-            async for events in stream.chunks():
-                yield pb.ExecuteStreamResponse(chunks=pb.Chunks(events=events))
-            outcome = (
-                Outcome.SUCCEEDED if stream.failure is None else Outcome.INTERRUPTED
-            )
+            async with contextlib.aclosing(stream.chunks()) as pieces:
+                async for events in pieces:
+                    yield pb.ExecuteStreamResponse(chunks=pb.Chunks(events=events))
+            if stream.failure is None:
+                outcome = Outcome.SUCCEEDED
+            elif not is_late(order.deadline):
+                # Else it was the caller's time that ran out, not the deployment's.
+                outcome = Outcome.INTERRUPTED
         finally:
             await stream.response.close()
             progress.end(
@@ -123,7 +134,7 @@ class ExecutorService:
                     stream.response.status,
                     usage=stream.decoder.usage,
                     first_token=stream.first_token,
-                    message=stream.failure.message if stream.failure else "",
+                    message=safe_words(stream.failure) if stream.failure else "",
                 )
             )
         if stream.failure is not None:
@@ -243,7 +254,7 @@ def _attempt(  # noqa: PLR0913 - each is one fact about the attempt
         record.step.deployment.id,
         outcome,
         http_status,
-        message[:200],
+        message,
         record.start_time_ms,
         progress.since(record),
         first_token,

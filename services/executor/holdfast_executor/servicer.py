@@ -16,9 +16,18 @@ _log = structlog.get_logger("holdfast.executor")
 _FAILED = InternalError("The executor failed; its log says how.")
 
 
+_TRAVEL_S = 0.1
+_TRAVEL_SHARE = 0.1
+"""What of a call's time is kept for the way back, in seconds and at most as a
+share: a caller whose time runs out is then told what was tried meanwhile."""
+
+
 def _deadline(context: Context) -> float | None:
     left = context.time_remaining()
-    return None if left is None else asyncio.get_running_loop().time() + left
+    if left is None:
+        return None
+    travel = min(_TRAVEL_S, left * _TRAVEL_SHARE)
+    return asyncio.get_running_loop().time() + left - travel
 
 
 class ExecutorServicer(rpc.ExecutorServiceServicer):

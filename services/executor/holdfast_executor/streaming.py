@@ -6,8 +6,8 @@ its end.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from datetime import timedelta
 
 from holdfast.model import Outcome
@@ -20,7 +20,7 @@ from holdfast_executor.calling import (
     first_content_limit,
 )
 from holdfast_executor.chat import Chat
-from holdfast_executor.dialects import ProviderError, StreamDecoder
+from holdfast_executor.dialects import ProviderError, StreamDecoder, refused
 from holdfast_executor.execution import Record
 from holdfast_executor.transport import HttpResponse, TransportError
 
@@ -44,9 +44,9 @@ class OpenStream:
     decoder: StreamDecoder
     held: list[bytes]
     first_token: timedelta
-    failure: ProviderError | None = field(default=None)
+    failure: ProviderError | None = None
 
-    async def chunks(self) -> AsyncIterator[list[bytes]]:
+    async def chunks(self) -> AsyncGenerator[list[bytes], None]:
         """Yield what arrives, as it arrives; `failure` says if it broke off."""
         if self.held:
             yield self.held
@@ -117,6 +117,9 @@ async def open_stream(
     except BaseException:
         await response.close()
         raise
+    if decoder.is_refusal and record.limits.fall_back_on_content_filter:
+        await response.close()
+        return refused(response.status)
     failure = decoder.failure or failure
     # A stream may be whole without a word: a model that chose to say nothing.
     if failure is None and not decoder.has_content and not decoder.is_complete:

@@ -10,7 +10,7 @@ from holdfast_executor.calling import (
     whole_answer_limit,
 )
 from holdfast_executor.chat import Chat
-from holdfast_executor.dialects import Decoded, ProviderError
+from holdfast_executor.dialects import Decoded, ProviderError, refused
 from holdfast_executor.execution import Record
 
 
@@ -31,10 +31,12 @@ async def ask(
     response = await caller.send(chat, record, limit)
     if isinstance(response, ProviderError):
         return response
-    body = await whole(response, limit)
+    body = await whole(response, min(record.start + limit, record.deadline))
     if isinstance(body, ProviderError):
         return body
     decoded = dialect_of(record).decode(body, context(record, trace_id))
     if isinstance(decoded, ProviderError):
         return decoded
+    if decoded.is_refusal and record.limits.fall_back_on_content_filter:
+        return refused(response.status)
     return Answer(record, response.status, decoded)

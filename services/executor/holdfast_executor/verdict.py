@@ -59,7 +59,7 @@ def verdict(
         told = next(
             (f for f in failures if f.outcome is Outcome.TOO_LONG), about_request[-1]
         )
-        return _told(told, attempts, facts)
+        return _told(told, attempts, facts, failures.index(told))
     words = _words(attempts)
     if all(f.outcome is Outcome.RATE_LIMITED for f in failures):
         return AllAttemptsRateLimitedError(
@@ -81,14 +81,17 @@ def verdict(
 
 
 def _told(
-    failure: ProviderError, attempts: tuple[Attempt, ...], facts: dict[str, str]
+    failure: ProviderError,
+    attempts: tuple[Attempt, ...],
+    facts: dict[str, str],
+    place: int = -1,
 ) -> GatewayError:
     details = dict(facts)
     if failure.param:
         details["field"] = failure.param
     if failure.code:
         details["provider_code"] = failure.code
-    deployment_id = attempts[-1].deployment_id if attempts else ""
+    deployment_id = attempts[place].deployment_id
     return _ABOUT_THE_REQUEST[failure.outcome](
         failure.message or "The provider refused the request without saying why.",
         attempts=attempts,

@@ -59,11 +59,24 @@ class Decoded:
         body: A JSON object that OpenAI's SDK accepts.
         usage: None if the provider reported nothing.
         cost_usd_nanos: Of this attempt. None if usage or pricing is unknown.
+        is_refusal: Whether the answer is that there is none, on the grounds of
+            what was asked. A project may want another deployment asked then.
     """
 
     body: bytes
     usage: Usage | None
     cost_usd_nanos: int | None
+    is_refusal: bool = False
+
+
+def refused(status: int) -> ProviderError:
+    """Say that an answer, which came with this status, is a refusal."""
+    return ProviderError(
+        Outcome.FILTERED,
+        "The model refused to answer.",
+        http_status=status,
+        code="content_filter",
+    )
 
 
 class StreamDecoder(Protocol):
@@ -78,10 +91,12 @@ class StreamDecoder(Protocol):
         failure: What the provider said went wrong, in the stream itself.
             Nothing that is fed after it counts.
         answer_id: The `id` that every chunk bears.
+        is_refusal: Whether the answer was refused before anything was said.
     """
 
     has_content: bool
     is_complete: bool
+    is_refusal: bool
     usage: Usage | None
     failure: ProviderError | None
     answer_id: str

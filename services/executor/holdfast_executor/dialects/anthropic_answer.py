@@ -64,7 +64,8 @@ def completion(body: bytes, context: AnswerContext) -> Decoded | ProviderError:
     if usage is not None:
         whole = None if cost is None else cost + context.earlier_cost_usd_nanos
         written["usage"] = usage_object(usage, whole)
-    return Decoded(_encode(written), usage, cost)
+    is_refusal = refusal_of(message) is not None
+    return Decoded(_encode(written), usage, cost, is_refusal)
 
 
 def not_an_answer() -> ProviderError:

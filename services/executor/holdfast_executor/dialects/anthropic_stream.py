@@ -55,6 +55,7 @@ class AnthropicStream:
     def __init__(self, context: AnswerContext) -> None:
         self.has_content = False
         self.is_complete = False
+        self.is_refusal = False
         self.usage: Usage | None = None
         self.failure: ProviderError | None = None
         self.answer_id = context.answer_id
@@ -276,6 +277,7 @@ class AnthropicStream:
         self._blocks.clear()
         refusal = refusal_of(stopped)
         if refusal is not None:
+            self.is_refusal = not self.has_content
             self._send_content({"refusal": refusal})
         calls_tools = self._call_count > 0
         reason = finish_reason(stopped.get("stop_reason"), calls_tools=calls_tools)

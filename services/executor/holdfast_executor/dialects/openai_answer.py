@@ -1,0 +1,135 @@
+"""A whole answer of an OpenAI-compatible provider, as OpenAI's SDK accepts it.
+
+One that fits is passed on in its own bytes but for the model's name and the
+cost; only one that does not is parsed to the end and mended.
+"""
+
+from typing import Any
+
+import msgspec
+
+from holdfast.model import Outcome, Usage
+from holdfast.pricing import cost_usd_nanos
+from holdfast_executor.chat import AnswerContext
+from holdfast_executor.dialects import Decoded, ProviderError, openai_mending
+from holdfast_executor.dialects.openai_shapes import Completion
+from holdfast_executor.dialects.openai_usage import read_usage, written_usage
+from holdfast_executor.failures import classify_in_band
+
+_decode_completion = msgspec.json.Decoder(Completion).decode
+_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+
+_SUCCESS = 200
+
+
+def decode_answer(body: bytes, context: AnswerContext) -> Decoded | ProviderError:
+    """Read a whole answer that came with a status of success."""
+    body = valid_utf8(body)
+    try:
+        answer = _decode_completion(body)
+    except msgspec.ValidationError:
+        return _mended(body, context)
+    except (msgspec.DecodeError, RecursionError):
+        return unreadable(body)
+    if not (answer.choices and answer.id and answer.error is msgspec.UNSET):
+        return _mended(body, context)
+    members = _decode_object(body)
+    usage = None if answer.usage is msgspec.UNSET else _decode(answer.usage)
+    return _written(dict(members), usage, context)
+
+
+def valid_utf8(body: bytes) -> bytes:
+    """Replace what is no UTF-8: bytes that are passed on unread must be some."""
+    if body.isascii():
+        return body
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return body.decode("utf-8", "replace").encode()
+    return body
+
+
+def unreadable(body: bytes) -> ProviderError:
+    """Say that an answer of success is no JSON, in its own words if it has some."""
+    if body.lstrip()[:1] == b"<":
+        return classify_in_band(body)
+    return _failed("The provider's answer is not JSON.")
+
+
+def _mended(body: bytes, context: AnswerContext) -> Decoded | ProviderError:
+    try:
+        whole = _decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return unreadable(body)
+    if not isinstance(whole, dict):
+        return classify_in_band(body)
+    if whole.get("error"):
+        return classify_in_band(body)
+    choices = whole.get("choices")
+    choices = choices if isinstance(choices, list) else []
+    if failure := _broken_off(choices):
+        return failure
+    if not any(isinstance(_of(choice, "message"), dict) for choice in choices):
+        return _empty(body, whole, choices)
+    return _written(
+        openai_mending.completion(whole, context), whole.get("usage"), context
+    )
+
+
+def _of(choice: object, name: str) -> Any:
+    return choice.get(name) if isinstance(choice, dict) else None
+
+
+def _broken_off(choices: list[Any]) -> ProviderError | None:
+    for choice in choices:
+        if isinstance(choice, dict) and openai_mending.is_broken_off(choice):
+            return broken_off(choice)
+    return None
+
+
+def broken_off(choice: dict[str, Any]) -> ProviderError:
+    """Say why a choice is not whole, in the provider's words if it has some."""
+    if error := choice.get("error"):
+        return classify_in_band(error if isinstance(error, dict) else str(error))
+    return _failed("The provider broke off its answer.")
+
+
+def _empty(
+    body: bytes, whole: dict[str, Any], choices: list[Any]
+) -> Decoded | ProviderError:
+    if any(_of(choice, "finish_reason") == "content_filter" for choice in choices):
+        return ProviderError(
+            Outcome.FILTERED,
+            "The provider's content filter withheld the answer.",
+            http_status=_SUCCESS,
+            code="content_filter",
+        )
+    if "message" in whole or "detail" in whole:
+        return classify_in_band(body)
+    return _failed("The provider's answer holds no message.")
+
+
+def _written(
+    members: dict[str, Any], reported: object, context: AnswerContext
+) -> Decoded:
+    usage = read_usage(reported)
+    cost = _cost(usage, context)
+    members["model"] = context.model
+    if usage is not None and isinstance(reported, dict):
+        total = None if cost is None else cost + context.earlier_cost_usd_nanos
+        members["usage"] = written_usage(reported, usage, total)
+    else:
+        members.pop("usage", None)
+    return Decoded(_encode(members), usage, cost)
+
+
+def _cost(usage: Usage | None, context: AnswerContext) -> int | None:
+    if usage is None or context.pricing is None:
+        return None
+    return cost_usd_nanos(usage, context.pricing)
+
+
+def _failed(message: str) -> ProviderError:
+    return ProviderError(Outcome.SERVER_ERROR, message, http_status=_SUCCESS)

@@ -1,0 +1,188 @@
+"""What an OpenAI-compatible provider is sent: the caller's request, as it came."""
+
+import json
+import string
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holdfast.model import Deployment
+from holdfast_executor.chat import Chat
+from holdfast_executor.dialects.openai_chat import OpenAIChat
+
+DIALECT = OpenAIChat()
+DEPLOYMENT = Deployment(
+    id="lab/m",
+    model_id="m",
+    provider_id="lab",
+    provider_model="up/stream-1",
+    dialect="openai-chat",
+    base_uri="http://127.0.0.1/v1",
+)
+
+
+def encoded(body: bytes) -> bytes:
+    return DIALECT.encode(Chat.parse(body), DEPLOYMENT).body
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        pytest.param(
+            b'{"model":"m","messages":[]}',
+            b'{"model":"up/stream-1","messages":[]}',
+            id="the-model",
+        ),
+        pytest.param(
+            b' {"temperature" : 1.0,\r\n "model"\t: "m" , "big": 1e400 } \n',
+            b' {"temperature" : 1.0,\r\n "model"\t: "up/stream-1" , "big": 1e400 } \n',
+            id="whitespace-and-numbers-stay",
+        ),
+        pytest.param(
+            b'{"tools":[{"model":"m"}],"text":"\\"model\\":\\"m\\"","model":"m"}',
+            b'{"tools":[{"model":"m"}],"text":"\\"model\\":\\"m\\"","model":"up/stream-1"}',
+            id="a-model-further-in-stays",
+        ),
+        pytest.param(
+            b'{"mod\\u0065l":"m","caf\\u00e9":"\\/"}',
+            b'{"mod\\u0065l":"up/stream-1","caf\\u00e9":"\\/"}',
+            id="an-escaped-key",
+        ),
+        pytest.param(
+            b'{"model":"a","x":1,"model":"b"}',
+            b'{"model":"up/stream-1","x":1}',
+            id="a-key-twice-is-sent-once",
+        ),
+        pytest.param(
+            b'{"model":"m","x":1,"model":"m"}',
+            b'{"model":"up/stream-1","x":1}',
+            id="a-key-twice-with-the-same-value",
+        ),
+        pytest.param(
+            b'{"model":"m","stream":true}',
+            b'{"model":"up/stream-1","stream":true,'
+            b'"stream_options":{"include_usage":true}}',
+            id="a-stream-reports-its-usage",
+        ),
+        pytest.param(
+            b'{"stream": true, "stream_options": {"x": 1.0}, "model": "m"\n}',
+            b'{"stream": true, "stream_options": {"x":1.0,"include_usage":true}, '
+            b'"model": "up/stream-1"\n}',
+            id="other-stream-options-stay",
+        ),
+        pytest.param(
+            b'{"model":"m","stream":true,"stream_options":{"include_usage":false}}',
+            b'{"model":"up/stream-1","stream":true,'
+            b'"stream_options":{"include_usage":true}}',
+            id="usage-refused",
+        ),
+        pytest.param(
+            b'{"model":"m","stream":true,"stream_options":null}',
+            b'{"model":"up/stream-1","stream":true,'
+            b'"stream_options":{"include_usage":true}}',
+            id="no-stream-options",
+        ),
+        pytest.param(
+            b'{"model":"m","stream":true,"stream_options":{"include_usage": true}}',
+            b'{"model":"up/stream-1","stream":true,'
+            b'"stream_options":{"include_usage": true}}',
+            id="usage-asked-for",
+        ),
+        pytest.param(
+            b'{"model":"m","stream":false,"stream_options":{}}',
+            b'{"model":"up/stream-1","stream":false,"stream_options":{}}',
+            id="no-stream",
+        ),
+    ],
+)
+def test_a_request_is_sent_byte_for_byte_but_for_two_values(
+    body: bytes, sent: bytes
+) -> None:
+    """Only the model changes, and that a stream reports its usage."""
+    assert encoded(body) == sent
+
+
+def test_a_request_goes_to_chat_completions_as_json() -> None:
+    """The path is appended to the deployment's base."""
+    request = DIALECT.encode(Chat.parse(b'{"model":"m"}'), DEPLOYMENT)
+
+    assert request.path == "/chat/completions"
+    assert request.headers == (("content-type", "application/json"),)
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+    | st.sampled_from(['"model": "m"', "model", '{"model":1}', "\\", "}"]),
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(st.sampled_from(["model", "stream_options", "x"]), inner)
+    ),
+    max_leaves=10,
+)
+KEYS = st.sampled_from(["messages", "tools", "temperature", 'a"b', "é"]) | st.text(
+    string.ascii_letters
+).filter(lambda key: key not in {"model", "stream", "stream_options"})
+
+
+@given(
+    fields=st.dictionaries(KEYS, VALUES),
+    stream=st.none() | st.booleans(),
+    options=st.none() | st.fixed_dictionaries({}, optional={"x": VALUES}),
+    order=st.randoms(use_true_random=False),
+    indent=st.sampled_from([None, 0, 2]),
+    ascii_only=st.booleans(),
+)
+def test_any_request_means_the_same_but_for_two_values(
+    fields: dict[str, Any],
+    stream: bool | None,
+    options: dict[str, Any] | None,
+    order: Any,
+    indent: int | None,
+    ascii_only: bool,
+) -> None:
+    """Taken out of both, the rest is identical to the byte."""
+    items = [*fields.items(), ("model", "m"), ("stream", stream)]
+    if options is not None:
+        items.append(("stream_options", options))
+    order.shuffle(items)
+    request = dict(items)
+    body = json.dumps(request, indent=indent, ensure_ascii=ascii_only).encode()
+
+    sent = encoded(body)
+
+    expected = {**request, "model": "up/stream-1"}
+    if stream:
+        expected["stream_options"] = {**(options or {}), "include_usage": True}
+    assert json.loads(sent) == expected
+    assert list(json.loads(sent)) == list(expected)
+    if not stream:
+        assert _without_model(sent, "up/stream-1") & _without_model(body, "m")
+
+
+def _without_model(body: bytes, model: str) -> set[bytes]:
+    """Every way to take one mention of the model out of a body."""
+    mention = json.dumps(model).encode()
+    places = [
+        at for at in range(len(body)) if body.startswith(b'"model": ' + mention, at)
+    ]
+    assert places
+    cut = len(b'"model": ')
+    return {body[: at + cut] + body[at + cut + len(mention) :] for at in places}
+
+
+def test_one_chat_is_encoded_afresh_for_each_deployment() -> None:
+    """A fallback starts from the caller's bytes, not from the last attempt's."""
+    body = b'{"model":"m","stream":true,"messages":[]}'
+    chat = Chat.parse(body)
+
+    first = DIALECT.encode(chat, DEPLOYMENT)
+    again = DIALECT.encode(chat, DEPLOYMENT)
+
+    assert first == again
+    assert chat.body == body
