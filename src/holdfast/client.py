@@ -1,9 +1,8 @@
 """The gateway for Python callers inside the cluster: resolve, then execute.
 
     async with HoldfastClient("resolver:50051", "executor:50052", caller) as client:
-        answer = await client.chat(
-            {"model": "claude-sonnet-4-5", "messages": [{"role": "user", "content": "Hi"}]}
-        )
+        messages = [{"role": "user", "content": "Hello"}]
+        answer = await client.chat({"model": "claude-sonnet-4-5", "messages": messages})
         print(answer.completion["choices"][0]["message"]["content"])
 
 The same two calls that the edge makes for a caller over HTTP.

@@ -7,14 +7,15 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 import prometheus_client
 import structlog
 import uvloop
 
 from holdfast import logs
-from holdfast.catalog import load_shipped
-from holdfast.config_file import ConfigurationError, load
+from holdfast.catalog import every_name, load_shipped
+from holdfast.config_file import ConfigurationError, Loaded, load
 from holdfast.environment import Environment, EnvironmentVariableError, read
 from holdfast.settings import Settings
 
@@ -54,10 +55,24 @@ def load_settings(environment: Environment) -> Settings:
         raise EnvironmentVariableError(
             "HOLDFAST_CONFIG is not set; name the configuration file"
         )
-    loaded = load(environment.config, known_providers=load_shipped().providers)
+    loaded = load_configuration(environment.config)
     for warning in loaded.warnings:
         _log.warning("configuration_doubtful", fault=str(warning))
     return loaded.settings
+
+
+def load_configuration(path: Path) -> Loaded:
+    """Load a configuration file, checked against the shipped catalog.
+
+    Raises:
+        ConfigurationError: The file is at fault.
+    """
+    catalog = load_shipped()
+    return load(
+        path,
+        known_providers=catalog.providers,
+        known_models=every_name(catalog),
+    )
 
 
 async def until_signalled() -> None:

@@ -83,9 +83,10 @@ def parse_keys(text: str) -> list[PlanKey]:
     """Read keys written as `id:base64`, separated by commas or white space.
 
     Raises:
-        ValueError: One is not of that form, or shorter than 16 bytes.
+        ValueError: One is not of that form, shorter than 16 bytes, or named as
+            another.
     """
-    keys = []
+    keys: list[PlanKey] = []
     for word in text.replace(",", " ").split():
         key_id, colon, encoded = word.partition(":")
         try:
@@ -96,5 +97,7 @@ def parse_keys(text: str) -> list[PlanKey]:
             raise ValueError(
                 "a plan key is written id:base64, with at least 16 bytes of secret"
             )
+        if any(key.id == key_id for key in keys):
+            raise ValueError(f"plan key {key_id!r} is given twice")
         keys.append(PlanKey(key_id, secret))
     return keys

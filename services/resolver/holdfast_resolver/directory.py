@@ -23,6 +23,7 @@ from holdfast.model import (
 from holdfast.settings import (
     AliasSettings,
     Credential,
+    CustomModelSettings,
     Defaults,
     OrganizationSettings,
     ProviderSettings,
@@ -49,6 +50,12 @@ class Names:
     custom_models: Mapping[str, Model]
     models: Mapping[str, Model]
     objections: Mapping[str, "Objection"]
+
+    def deployment(self, deployment_id: str) -> Deployment | None:
+        """Find a deployment by its id, a custom model's too."""
+        custom = self.custom_models.get(deployment_id)
+        found = self.deployments.get(deployment_id)
+        return custom.deployments[0] if found is None and custom else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +168,7 @@ class _Resident:
         custom_models: dict[str, Model] = {}
         for custom in organization.custom_models:
             held = custom.credential is None or _held(custom.credential)
-            (deployment,) = custom.model.deployments
-            deployment = dataclasses.replace(
-                deployment,
-                auth=deployment.auth if custom.credential is not None else "none",
-            )
+            deployment = self._custom(custom)
             custom_models[custom.model.id] = dataclasses.replace(
                 custom.model, deployments=(deployment,)
             )
@@ -181,6 +184,21 @@ class _Resident:
             models=self.models,
             objections=objections,
         )
+
+    def _custom(self, custom: CustomModelSettings) -> Deployment:
+        """Give a custom model's deployment what it leaves to its provider."""
+        (deployment,) = custom.model.deployments
+        if not deployment.base_uri:
+            credential_id = deployment.credential_id
+            complete = _of_provider(
+                deployment,
+                self._settings.get(deployment.provider_id),
+                self._catalog.get(deployment.provider_id),
+            )
+            deployment = dataclasses.replace(complete, credential_id=credential_id)
+        if custom.credential is None:
+            deployment = dataclasses.replace(deployment, auth="none")
+        return deployment
 
     def _ready(self, model: Model) -> tuple[Deployment, ...]:
         return tuple(self._complete(deployment) for deployment in model.deployments)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from holdfast.catalog import canonical_name, near_names
-
 from holdfast.errors import ModelNotFoundError
 from holdfast.model import Deployment
 from holdfast_resolver.directory import Names

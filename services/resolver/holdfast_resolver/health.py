@@ -66,7 +66,10 @@ class Health:
                 self._store.withdraw(name)
         elif rest is not Rest.NOT_AT_ALL:
             state = self._states.setdefault(name, _State())
-            state.failures += 1
+            # What fails while it is left aside was mostly sent before: a burst
+            # of failures at once is one failure.
+            if state.failures == 0 or state.until_ms <= self._now_ms():
+                state.failures += 1
             span = _span(attempt, rest, state.failures, retry_after_cap)
             until = self._now_ms() + round(span / timedelta(milliseconds=1))
             if until > state.until_ms:

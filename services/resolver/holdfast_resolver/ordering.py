@@ -88,12 +88,19 @@ class Spread:
     """New sessions of a pool after which older ones count half."""
 
     def __init__(self) -> None:
-        self._pools: OrderedDict[str, dict[str, float]] = OrderedDict()
+        self._pools: OrderedDict[tuple[str, frozenset[str]], dict[str, float]] = (
+            OrderedDict()
+        )
 
     def choose(self, name: str, ordered: Sequence[Deployment]) -> Deployment:
-        """Choose where a new session goes, and count it."""
-        counts = self._pools.setdefault(name, {})
-        self._pools.move_to_end(name)
+        """Choose where a new session goes, and count it.
+
+        Shares count only among those that were there together: who comes back
+        from a cooldown would else be sent every session until it caught up.
+        """
+        pool = (name, frozenset(d.id for d in ordered))
+        counts = self._pools.setdefault(pool, {})
+        self._pools.move_to_end(pool)
         if len(self._pools) > _MOST_POOLS:
             self._pools.popitem(last=False)
         total = sum(counts.values())

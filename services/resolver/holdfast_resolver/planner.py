@@ -4,6 +4,7 @@ Decides over values alone. What outlives a request (turns, bindings, health) is
 handed in, and what should be remembered is handed back.
 """
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -102,9 +103,8 @@ class Planner:
             session = session_key(
                 caller.organization_id, caller.project_id, question.session_id
             )
-        arranged: list[PlanStep] = []
+        pools: list[_Pool] = []
         exclusions: list[Exclusion] = []
-        affinity, bound_id, binding = SessionAffinity.NONE, "", None
         for place in expansion.members:
             allowed, excluded = split(
                 place.deployments,
@@ -113,16 +113,14 @@ class Planner:
                 question.requirements,
             )
             exclusions += excluded
-            if not allowed:
-                continue
-            pool = self._order(place, allowed, session, member, question)
-            if not arranged and session:
-                affinity, bound_id, binding = pool.affinity, pool.bound_id, pool.binding
-            arranged += pool.steps
+            if allowed:
+                pools.append(self._order(place, allowed, session, member, question))
+        arranged = [step for pool in pools for step in pool.steps]
         if expansion.is_alias:
             arranged = _alias_order(arranged)
         if not arranged and not question.explain:
             raise _emptied(question.model, exclusions)
+        leading = _leading(pools, arranged)
         plan = Plan(
             plan_id=question.plan_id,
             requested_model=question.model,
@@ -130,14 +128,14 @@ class Planner:
             trace_id=question.trace_id,
             steps=tuple(arranged if question.explain else arranged[:_MOST_STEPS]),
             exclusions=tuple(exclusions) if question.explain else (),
-            session_affinity=affinity,
+            session_affinity=leading.affinity,
             session_key=session,
-            bound_deployment_id=bound_id,
+            bound_deployment_id=leading.bound_id,
             policies=member.policies,
             limits=member.defaults.limits,
             revision=revision,
         )
-        return Decision(plan, binding)
+        return Decision(plan, leading.binding)
 
     def _order(
         self,
@@ -209,6 +207,24 @@ class _Pool:
     affinity: SessionAffinity = SessionAffinity.NONE
     bound_id: str = ""
     binding: Binding | None = None
+
+
+def _leading(pools: list[_Pool], arranged: list[PlanStep]) -> _Pool:
+    """Return the pool whose step stands first: it says what becomes of the session.
+
+    Where an earlier member of the alias had the session and is left aside, a
+    session that is new to this one has moved.
+    """
+    bound_before = ""
+    for pool in pools:
+        if pool.steps[0] is arranged[0]:
+            if bound_before and pool.affinity is SessionAffinity.NEW:
+                return dataclasses.replace(
+                    pool, affinity=SessionAffinity.MOVED, bound_id=bound_before
+                )
+            return pool
+        bound_before = bound_before or pool.bound_id
+    return _Pool([])
 
 
 def _is_pinned(expansion: Expansion) -> bool:

@@ -1,5 +1,6 @@
 """Puts the resolver together and serves it."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from holdfast.settings import Settings
 from holdfast.signing import PlanKeys
 from holdfast_resolver import directory
 from holdfast_resolver.etcd_stores import EtcdStores
+from holdfast_resolver.secret_files import follow
 from holdfast_resolver.service import ResolverService
 from holdfast_resolver.servicer import CatalogServicer, ResolverServicer
 
@@ -43,11 +45,18 @@ async def resolver(
     stores = EtcdStores(etcd_endpoints, settings.etcd.prefix)
     known = directory.build(settings, catalog, os.environ)
     service = ResolverService(known, plan_keys, stores.sessions, stores.cooldowns)
+
+    def reread() -> None:
+        service.replace_directory(directory.build(settings, catalog, os.environ))
+
+    following = asyncio.create_task(follow(settings, reread))
     await stores.start()
     try:
         await stores.wait_synced(_SYNC_WAIT_S)
         yield service
     finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
         await stores.close()
 
 

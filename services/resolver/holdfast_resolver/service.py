@@ -61,6 +61,10 @@ class ResolverService:
         self._planner = Planner(sessions, self._cooldown)
         self._counted: OrderedDict[tuple[str, int], None] = OrderedDict()
 
+    def replace_directory(self, directory: Directory) -> None:
+        """Answer from another directory from the next request on."""
+        self._directory = directory
+
     async def resolve_model(
         self, request: pb.ResolveModelRequest, *, deadline: float | None = None
     ) -> pb.ResolveModelResponse:
@@ -171,8 +175,10 @@ class ResolverService:
         member = self._directory.by_project.get(
             (caller.organization_id, caller.project_id)
         )
-        served = member and member.names.deployments.get(attempt.deployment_id)
-        if member is None or not served:
+        if member is None:
+            return
+        served = member.names.deployment(attempt.deployment_id)
+        if served is None:
             return
         key = binding_key(report.session_key, served.model_id)
         life = timedelta(seconds=member.defaults.session_ttl_s)
@@ -181,5 +187,7 @@ class ResolverService:
             self._sessions.bind(key, served.id, life)
         elif bound_id == served.id:
             self._sessions.touch(key, life)
-        else:
+        elif served.id != report.bound_deployment_id:
+            # Else it stayed where its plan found it, and another turn of the
+            # session has moved on since: that one is not undone.
             self._sessions.move(key, served.id, life)

@@ -8,11 +8,12 @@ run.
 """
 
 from holdfast.catalog.loader import CatalogInvalidError, load, load_shipped
-from holdfast.catalog.names import canonical_name, known_name, near_names
+from holdfast.catalog.names import canonical_name, every_name, known_name, near_names
 
 __all__ = [
     "CatalogInvalidError",
     "canonical_name",
+    "every_name",
     "known_name",
     "load",
     "load_shipped",

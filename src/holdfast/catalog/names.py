@@ -13,6 +13,8 @@ from difflib import SequenceMatcher
 from functools import cache
 from importlib.resources import files
 
+from holdfast.model import Catalog
+
 _NEAR = 0.75
 """How alike two names must be to be taken for each other: `claude-sonet-4.5` and
 `claude-sonnet-4-5` score 0.96, `gpt-4o` and `gpt-5` 0.67."""
@@ -105,3 +107,13 @@ def near_names(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
 
 def _letters(name: str) -> str:
     return _PUNCTUATION.sub("", name.lower())
+
+
+def every_name(catalog: Catalog) -> frozenset[str]:
+    """Return all that can be called: plain names and pinned ids."""
+    pinned = (
+        deployment.id
+        for model in catalog.models.values()
+        for deployment in model.deployments
+    )
+    return frozenset((*catalog.models, *pinned))

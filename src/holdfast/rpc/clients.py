@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import zlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import grpc
 from grpc import aio
@@ -44,10 +44,11 @@ _Answer = TypeVar("_Answer")
 class _Replicas:
     """One channel per replica, and which of them to ask next."""
 
-    def __init__(self, service: str, targets: Sequence[str]) -> None:
+    def __init__(self, service: str, targets: Sequence[str], patience_s: float) -> None:
         if not targets:
             raise ValueError(f"no address of a {service} was given")
         self.service = service
+        self._patience_s = patience_s
         self.channels = [
             aio.insecure_channel(target, CHANNEL_OPTIONS) for target in targets
         ]
@@ -84,14 +85,32 @@ class _Replicas:
             for waiting in ready:
                 waiting.cancel()
 
+    def is_reachable(self) -> bool:
+        """Tell whether some replica is connected; begin to connect if not."""
+        states = [channel.get_state(try_to_connect=True) for channel in self.channels]
+        return grpc.ChannelConnectivity.READY in states
+
+    async def come_back(self, deadline: float | None) -> bool:
+        """Wait a while for some replica, and return whether one can be called."""
+        patience = min(self._patience_s, _time_left(deadline) or self._patience_s)
+        if not patience:
+            return False
+        try:
+            async with asyncio.timeout(patience):
+                await self.connected()
+        except TimeoutError:
+            return False
+        return True
+
     async def ask(
         self,
         call: Callable[[int], Awaitable[_Answer]],
         affinity: bytes = b"",
+        deadline: float | None = None,
     ) -> _Answer:
         """Ask replicas in turn until one is there to answer."""
         failure: aio.AioRpcError | None = None
-        for replica in self.in_turn(affinity):
+        async for replica in _Round(self, affinity, deadline):
             try:
                 return await call(replica)
             except aio.AioRpcError as error:
@@ -104,6 +123,34 @@ class _Replicas:
     async def close(self) -> None:
         """Close the channels."""
         await asyncio.gather(*(channel.close() for channel in self.channels))
+
+
+class _Round:
+    """Each replica in turn; then, should one come back in time, each once more."""
+
+    def __init__(
+        self,
+        replicas: _Replicas,
+        affinity: bytes = b"",
+        deadline: float | None = None,
+    ) -> None:
+        self._replicas = replicas
+        self._affinity = affinity
+        self._deadline = deadline
+        self._left = replicas.in_turn(affinity)
+        self._patient = True
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> int:
+        if not self._left and self._patient:
+            self._patient = False
+            if await self._replicas.come_back(self._deadline):
+                self._left = self._replicas.in_turn(self._affinity)
+        if not self._left:
+            raise StopAsyncIteration
+        return self._left.pop(0)
 
 
 def _answered(error: aio.AioRpcError) -> bool:
@@ -120,13 +167,15 @@ def _time_left(deadline: float | None) -> float | None:
 class RemoteResolver:
     """A `Resolver` with one or more replicas."""
 
-    def __init__(self, targets: Sequence[str]) -> None:
+    def __init__(self, targets: Sequence[str], *, patience_s: float = 0.0) -> None:
         """Prepare channels; nothing is called yet.
 
         Args:
             targets: gRPC targets, e.g. `127.0.0.1:50051` or `dns:///resolver:50051`.
+            patience_s: How long to wait for a replica where none is there, in
+                seconds: one that is started anew is back within a few.
         """
-        self._replicas = _Replicas("resolver", targets)
+        self._replicas = _Replicas("resolver", targets, patience_s)
         channels = self._replicas.channels
         self._resolvers: list[Any] = [
             resolver_rpc.ResolverServiceStub(channel) for channel in channels
@@ -138,6 +187,10 @@ class RemoteResolver:
     async def connected(self) -> None:
         """Wait until some replica can be called."""
         await self._replicas.connected()
+
+    def is_reachable(self) -> bool:
+        """Tell whether some replica can be called now."""
+        return self._replicas.is_reachable()
 
     async def close(self) -> None:
         """Close the channels."""
@@ -151,6 +204,7 @@ class RemoteResolver:
         return await self._replicas.ask(
             lambda i: self._resolvers[i].ResolveModel(request, timeout=timeout),
             request.session_id.encode(),
+            deadline,
         )
 
     async def report_attempts(
@@ -178,13 +232,15 @@ class RemoteResolver:
 class RemoteExecutor:
     """An `Executor` with one or more replicas."""
 
-    def __init__(self, targets: Sequence[str]) -> None:
+    def __init__(self, targets: Sequence[str], *, patience_s: float = 0.0) -> None:
         """Prepare channels; nothing is called yet.
 
         Args:
             targets: gRPC targets, e.g. `127.0.0.1:50052` or `dns:///executor:50052`.
+            patience_s: How long to wait for a replica where none is there, in
+                seconds: one that is started anew is back within a few.
         """
-        self._replicas = _Replicas("executor", targets)
+        self._replicas = _Replicas("executor", targets, patience_s)
         self._executors: list[Any] = [
             executor_rpc.ExecutorServiceStub(channel)
             for channel in self._replicas.channels
@@ -193,6 +249,10 @@ class RemoteExecutor:
     async def connected(self) -> None:
         """Wait until some replica can be called."""
         await self._replicas.connected()
+
+    def is_reachable(self) -> bool:
+        """Tell whether some replica can be called now."""
+        return self._replicas.is_reachable()
 
     async def close(self) -> None:
         """Close the channels."""
@@ -203,7 +263,8 @@ class RemoteExecutor:
     ) -> executor_pb.ExecuteResponse:
         """Execute on one replica; on another only if the first was not there."""
         return await self._replicas.ask(
-            lambda i: self._executors[i].Execute(request, timeout=_time_left(deadline))
+            lambda i: self._executors[i].Execute(request, timeout=_time_left(deadline)),
+            deadline=deadline,
         )
 
     async def execute_stream(
@@ -214,7 +275,7 @@ class RemoteExecutor:
     ) -> AsyncGenerator[executor_pb.ExecuteStreamResponse, None]:
         """Execute on one replica; on another only if the first was not there."""
         failure: GatewayError | None = None
-        for replica in self._replicas.in_turn():
+        async for replica in _Round(self._replicas, deadline=deadline):
             call = self._executors[replica].ExecuteStream(
                 request, timeout=_time_left(deadline)
             )

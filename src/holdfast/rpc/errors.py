@@ -21,11 +21,17 @@ from holdfast.errors import (
 DOMAIN = "holdfast.dev"
 """The `domain` of every `ErrorInfo`: whose reasons these are."""
 
-_MOST_ATTEMPTS = 8
-"""Attempts travel in trailing metadata, which gRPC bounds to 8 KiB by default."""
+_MOST_HEADER_BYTES = 7 * 1024
+"""A status travels in trailing metadata, which gRPC bounds to 8 KiB by default;
+other headers get the rest. Beyond it the status would be lost altogether."""
 
+_MOST_ATTEMPTS = 8
 _MOST_MESSAGE = 1_000
-"""Characters of a message; the same bound, shared with up to eight attempts."""
+_MOST_METADATA = 256
+"""Bytes of a message, and of each word of metadata: a caller's may be any length."""
+
+_MOST_ATTEMPT_MESSAGE = (800, 100, 0)
+"""Bytes of each attempt's message: as much of it as there is room for."""
 
 Context = Any
 """`grpc.aio.ServicerContext`, whose stubs know only half of its methods."""
@@ -38,26 +44,51 @@ async def abort(context: Context, error: GatewayError) -> NoReturn:
 
 
 def _status(error: GatewayError) -> status_pb2.Status:
+    """Write a status that fits: first what attempts say in words gives way."""
+    for words in _MOST_ATTEMPT_MESSAGE:
+        status = _written(error, words)
+        if _header_bytes(status) <= _MOST_HEADER_BYTES:
+            break
+    return status
+
+
+def _written(error: GatewayError, attempt_message: int) -> status_pb2.Status:
+    metadata = {
+        name: _cut(word, _MOST_METADATA) for name, word in error.metadata.items()
+    }
     details = [
         _packed(
             error_details_pb2.ErrorInfo(
-                reason=error.reason, domain=DOMAIN, metadata=error.metadata
+                reason=error.reason, domain=DOMAIN, metadata=metadata
             )
         )
     ]
     if error.attempts:
-        attempts = error.attempts[-_MOST_ATTEMPTS:]
-        details.append(
-            _packed(
-                attempt_pb2.ExecutionFailure(
-                    attempts=[convert.attempt_to_wire(attempt) for attempt in attempts]
-                )
-            )
-        )
+        attempts = [
+            convert.attempt_to_wire(attempt)
+            for attempt in error.attempts[-_MOST_ATTEMPTS:]
+        ]
+        for attempt in attempts:
+            attempt.error_message = _cut(attempt.error_message, attempt_message)
+        details.append(_packed(attempt_pb2.ExecutionFailure(attempts=attempts)))
     code = getattr(grpc.StatusCode, error.code)
     return status_pb2.Status(
-        code=code.value[0], message=error.message[:_MOST_MESSAGE], details=details
+        code=code.value[0], message=_cut(error.message, _MOST_MESSAGE), details=details
     )
+
+
+def _cut(text: str, most_bytes: int) -> str:
+    return text.encode(errors="replace")[:most_bytes].decode(errors="ignore")
+
+
+def _header_bytes(status: status_pb2.Status) -> int:
+    """Count what gRPC makes of a status: the message escaped, and all in base64."""
+    escaped = sum(
+        1 if 0x20 <= byte <= 0x7E and byte != ord("%") else 3
+        for byte in status.message.encode()
+    )
+    size: int = status.ByteSize()
+    return escaped + size * 4 // 3
 
 
 def _packed(message: Any) -> any_pb2.Any:

@@ -1,0 +1,1 @@
+"""The one place that knows etcd: its wire format, its failures and its limits."""

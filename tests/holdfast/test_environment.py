@@ -1,0 +1,103 @@
+"""What a process is told by its variables."""
+
+from pathlib import Path
+
+import pytest
+
+from holdfast.api.routing.v1 import plan_pb2
+from holdfast.environment import (
+    VARIABLES,
+    Environment,
+    EnvironmentVariableError,
+    read,
+)
+from holdfast.errors import PlanRefusedError
+from holdfast.signing import PlanKeys, new_key, parse_keys
+
+
+def test_without_variables_everything_has_its_default():
+    """So do variables that are blank, and others are not looked at."""
+    assert read({}) == Environment()
+    assert read({"HOLDFAST_LISTEN": "  ", "HOLDFAST_OTHER": "x"}) == Environment()
+
+
+def test_every_variable_is_read():
+    """Lists are split at commas and blanks, paths and numbers converted."""
+    environment = read(
+        {
+            "HOLDFAST_CONFIG": "/etc/holdfast.yaml",
+            "HOLDFAST_LISTEN": "0.0.0.0:1",
+            "HOLDFAST_RESOLVER_TARGETS": "r1:1, r2:2",
+            "HOLDFAST_EXECUTOR_TARGETS": "e1:1 e2:2",
+            "HOLDFAST_ETCD_ENDPOINTS": "etcd:2379",
+            "HOLDFAST_PLAN_KEYS": "k:abc",
+            "HOLDFAST_PLAN_KEYS_FILE": "/run/keys",
+            "HOLDFAST_METRICS_LISTEN": "0.0.0.0:9090",
+            "HOLDFAST_LOG_LEVEL": "debug",
+            "HOLDFAST_DRAIN_SECONDS": "2.5",
+        }
+    )
+
+    assert environment == Environment(
+        config=Path("/etc/holdfast.yaml"),
+        listen="0.0.0.0:1",
+        resolver_targets=("r1:1", "r2:2"),
+        executor_targets=("e1:1", "e2:2"),
+        etcd_endpoints=("etcd:2379",),
+        plan_keys="k:abc",
+        plan_keys_file=Path("/run/keys"),
+        metrics_listen="0.0.0.0:9090",
+        log_level="debug",
+        drain_seconds=2.5,
+    )
+    assert len(VARIABLES) == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HOLDFAST_DRAIN_SECONDS", "soon"),
+        ("HOLDFAST_DRAIN_SECONDS", "-1"),
+        ("HOLDFAST_DRAIN_SECONDS", "nan"),
+        ("HOLDFAST_DRAIN_SECONDS", "86400"),
+        ("HOLDFAST_LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_the_variables_name(name, value):
+    """The operator sees which one to mend."""
+    with pytest.raises(EnvironmentVariableError, match=name):
+        read({name: value})
+
+
+def test_plan_keys_come_from_the_variable_or_from_a_file(tmp_path):
+    """What one signs the other verifies, and the file goes first."""
+    key = new_key()
+    path = tmp_path / "keys"
+    path.write_text(key + "\n")
+
+    by_text = Environment(plan_keys=key).keys()
+    by_file = Environment(plan_keys=new_key(), plan_keys_file=path).keys()
+
+    by_file.verify(by_text.sign(plan_pb2.Plan()))
+    with pytest.raises(PlanRefusedError):
+        PlanKeys(parse_keys(new_key())).verify(by_text.sign(plan_pb2.Plan()))
+
+
+@pytest.mark.parametrize("text", ["", "k", "k:????", "k:c2hvcnQ="])
+def test_missing_or_malformed_plan_keys_are_refused_with_the_remedy(text):
+    """The message names the variable and how a key is written."""
+    with pytest.raises(EnvironmentVariableError) as raised:
+        Environment(plan_keys=text).keys()
+
+    assert "HOLDFAST_PLAN_KEYS" in str(raised.value)
+    assert "id:base64" in str(raised.value)
+
+
+def test_a_key_file_that_cannot_be_read_is_named(tmp_path):
+    """A missing mount is found at once."""
+    missing = tmp_path / "missing"
+
+    with pytest.raises(EnvironmentVariableError, match="HOLDFAST_PLAN_KEYS_FILE") as e:
+        Environment(plan_keys_file=missing).keys()
+
+    assert str(missing) in str(e.value)

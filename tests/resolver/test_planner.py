@@ -1,0 +1,355 @@
+"""From a name to a plan, as the caller and the reader of an explanation see it."""
+
+from datetime import timedelta
+
+import pytest
+
+from fakes.plans import CALLER, deployment, membership, model, names
+from holdfast.errors import ModelNotFoundError, NoDeploymentAllowedError
+from holdfast.model import (
+    Capability,
+    ExclusionReason,
+    Model,
+    Requirements,
+    ScopedPolicy,
+    SessionAffinity,
+    StepReason,
+)
+from holdfast_resolver.directory import Objection
+from holdfast_resolver.planner import Binding, Planner, Question
+from holdfast_resolver.sessions import binding_key, session_key
+from holdfast_resolver.stores import MemorySessionStore
+
+POOL = [deployment(f"{p}/m-{g}") for p, g in (("a", "eu"), ("b", "us"), ("c", "eu"))]
+M = model("m", *POOL)
+EU = ScopedPolicy("project web", geographies=frozenset({"eu"}))
+NOTHING = Requirements()
+
+
+class Desk:
+    """A planner with all it may know: bindings and cooldowns, set by a test."""
+
+    def __init__(self, *models, policies=(), **known) -> None:
+        self.sessions = MemorySessionStore()
+        self.cooling: dict[str, float] = {}
+        self._planner = Planner(self.sessions, self._left)
+        self._member = membership(names(*(models or (M,)), **known), *policies)
+
+    def _left(self, place) -> timedelta | None:
+        seconds = self.cooling.get(place.id)
+        return None if seconds is None else timedelta(seconds=seconds)
+
+    def bind(self, session: str, deployment_id: str, model_id: str = "m") -> None:
+        self.sessions.bindings[key_of(session, model_id)] = deployment_id
+
+    def decide(self, name="m", session="", needed=NOTHING, **question):
+        asked = Question(name, session, needed, "p1", "t1", **question)
+        return self._planner.plan(asked, self._member, "r1")
+
+    def plan(self, name="m", session="", **question):
+        return self.decide(name, session, **question).plan
+
+
+def two_members_of_one() -> Desk:
+    """An alias of two models with one deployment each."""
+    return Desk(
+        model("m", deployment("a/m")),
+        model("n", deployment("a/n")),
+        aliases={"best": ["m", "n"]},
+    )
+
+
+def key_of(session: str, model_id: str = "m") -> str:
+    scoped = session_key(CALLER.organization_id, CALLER.project_id, session)
+    return binding_key(scoped, model_id)
+
+
+def ids(plan) -> list[str]:
+    return [step.deployment.id for step in plan.steps]
+
+
+def reasons(plan) -> list[StepReason]:
+    return [step.reason for step in plan.steps]
+
+
+def test_without_a_session_deployments_take_turns():
+    """Three calls begin at three deployments, and nothing is remembered."""
+    desk = Desk()
+
+    plans = [desk.decide() for _ in range(3)]
+
+    assert sorted(ids(each.plan)[0] for each in plans) == sorted(ids(plans[0].plan))
+    assert {each.plan.session_affinity for each in plans} == {SessionAffinity.NONE}
+    assert [each.binding for each in plans] == [None] * 3
+    assert plans[0].plan.session_key == ""
+
+
+def test_who_is_left_aside_takes_no_turn():
+    """Cold starts go round among the healthy ones alone."""
+    desk = Desk()
+    desk.cooling["b/m-us"] = 5
+
+    firsts = [ids(desk.plan())[0] for _ in range(4)]
+
+    assert sorted(firsts) == ["a/m-eu", "a/m-eu", "c/m-eu", "c/m-eu"]
+
+
+def test_a_new_session_is_bound_to_the_first_step():
+    """The first turn says `new` and what is to be remembered."""
+    decision = Desk().decide(session="s1")
+
+    assert decision.plan.session_affinity is SessionAffinity.NEW
+    assert set(reasons(decision.plan)) == {StepReason.HASHED}
+    assert decision.binding.key == key_of("s1")
+    assert decision.binding.deployment_id == ids(decision.plan)[0]
+
+
+@pytest.mark.parametrize("bound", [place.id for place in POOL])
+def test_a_session_is_served_first_where_it_is_bound(bound):
+    """Whichever it is, the bound deployment is tried first."""
+    desk = Desk()
+    desk.bind("s1", bound)
+
+    decision = desk.decide(session="s1")
+
+    assert ids(decision.plan)[0] == bound
+    assert reasons(decision.plan)[0] is StepReason.STICKY
+    assert decision.plan.session_affinity is SessionAffinity.KEPT
+    assert decision.plan.bound_deployment_id == bound
+    assert decision.binding is None
+
+
+def test_a_bound_deployment_that_cools_down_stands_last():
+    """The session is served elsewhere meanwhile, and told so."""
+    desk = Desk()
+    desk.bind("s1", "a/m-eu")
+    desk.cooling["a/m-eu"] = 5
+
+    plan = desk.plan(session="s1")
+
+    assert ids(plan)[-1] == "a/m-eu"
+    assert plan.steps[-1].reason is StepReason.LAST_RESORT
+    assert plan.steps[-1].cooldown == timedelta(seconds=5)
+    assert plan.session_affinity is SessionAffinity.MOVED
+    assert plan.bound_deployment_id == "a/m-eu"
+
+
+def test_a_bound_deployment_that_is_not_allowed_is_not_tried():
+    """A binding is a preference and never a permission."""
+    desk = Desk(policies=[EU])
+    desk.bind("s1", "b/m-us")
+
+    plan = desk.plan(session="s1")
+
+    assert "b/m-us" not in ids(plan)
+    assert plan.session_affinity is SessionAffinity.MOVED
+
+
+def test_a_store_out_of_touch_makes_the_affinity_unknown():
+    """The order is the hash's own then, so that replicas still agree."""
+    desk, other = Desk(), Desk()
+    desk.sessions.synced = other.sessions.synced = False
+
+    plan = desk.plan(session="s1")
+
+    assert plan.session_affinity is SessionAffinity.UNKNOWN
+    assert ids(plan) == ids(other.plan(session="s1"))
+
+
+def test_sessions_of_projects_are_apart():
+    """The same session id in another project is another session."""
+    assert session_key("acme", "web", "s1") != session_key("acme", "app", "s1")
+    assert session_key("acme", "web", "s1") != session_key("acme", "we", "bs1")
+
+
+def test_a_session_is_bound_for_each_model_apart():
+    """A binding of one model says nothing of another."""
+    desk = Desk(M, model("n"))
+    desk.bind("s1", "b/m-us")
+
+    assert desk.plan("n", session="s1").session_affinity is SessionAffinity.NEW
+
+
+def test_stickiness_never_overrules_the_order_of_an_alias():
+    """Being warm on the second member does not put it before the first."""
+    desk = Desk(M, model("n"), aliases={"best": ["m", "n"]})
+    desk.bind("s1", "b/n-us", "n")
+
+    plan = desk.plan("best", session="s1")
+
+    assert {name.split("-")[0] for name in ids(plan)[:3]} == {"a/m", "b/m", "c/m"}
+    assert ids(plan)[3:] == ["b/n-us", "a/n-eu"]
+    assert plan.session_affinity is SessionAffinity.NEW
+    assert {step.response_model for step in plan.steps} == {"m", "n"}
+
+
+def test_a_member_that_cools_down_stands_behind_the_whole_alias():
+    """Health goes before the alias' order: a healthy later member serves."""
+    desk = two_members_of_one()
+    desk.cooling["a/m"] = 5
+
+    assert ids(desk.plan("best")) == ["a/n", "a/m"]
+
+
+def test_a_session_whose_member_is_left_aside_has_moved():
+    """An alias' later member takes over, is remembered, and says so."""
+    desk = two_members_of_one()
+    desk.bind("s1", "a/m")
+    desk.cooling["a/m"] = 5
+
+    decision = desk.decide("best", session="s1")
+
+    assert ids(decision.plan) == ["a/n", "a/m"]
+    assert decision.plan.session_affinity is SessionAffinity.MOVED
+    assert decision.plan.bound_deployment_id == "a/m"
+    assert decision.binding == Binding(key_of("s1", "n"), "a/n")
+
+
+def test_a_session_is_kept_where_the_later_member_already_has_it():
+    """The second turn away from the first member finds the second one warm."""
+    desk = two_members_of_one()
+    desk.bind("s1", "a/m")
+    desk.bind("s1", "a/n", "n")
+    desk.cooling["a/m"] = 5
+
+    plan = desk.plan("best", session="s1")
+
+    assert plan.session_affinity is SessionAffinity.KEPT
+    assert plan.bound_deployment_id == "a/n"
+
+
+def test_a_new_session_is_not_bound_to_a_member_that_is_left_aside():
+    """What is remembered is where the session goes first."""
+    desk = two_members_of_one()
+    desk.cooling["a/m"] = 5
+
+    decision = desk.decide("best", session="s1")
+
+    assert decision.plan.session_affinity is SessionAffinity.NEW
+    assert decision.binding == Binding(key_of("s1", "n"), "a/n")
+
+
+def test_a_pinned_id_has_one_step_and_no_session():
+    """A pin is that deployment or an error, so a session changes nothing."""
+    desk = Desk()
+    desk.cooling["b/m-us"] = 5
+
+    decision = desk.decide("b/m-us", session="s1")
+
+    assert ids(decision.plan) == ["b/m-us"]
+    assert decision.plan.session_affinity is SessionAffinity.NONE
+    assert decision.plan.session_key == ""
+    assert decision.binding is None
+
+
+def test_a_healthy_pin_says_that_it_was_pinned():
+    """The explanation says why there is nothing else."""
+    assert reasons(Desk().plan("b/m-us")) == [StepReason.PINNED]
+
+
+def test_a_pinned_id_obeys_the_policy():
+    """Naming a deployment is no way around what is allowed."""
+    with pytest.raises(NoDeploymentAllowedError, match=r"geography us not in \[eu\]"):
+        Desk(policies=[EU]).plan("b/m-us")
+
+
+def test_an_emptied_plan_names_the_rule_and_the_remedy():
+    """The caller learns which scope forbade what, and whom to ask."""
+    nowhere = ScopedPolicy("organization acme", geographies=frozenset({"apac"}))
+
+    with pytest.raises(NoDeploymentAllowedError) as raised:
+        Desk(policies=[nowhere]).plan()
+
+    message = raised.value.message
+    assert "organization acme policy: geography eu not in [apac] (2 dep" in message
+    assert "organization acme policy: geography us not in [apac] (1 dep" in message
+    assert "administrator" in message
+    assert raised.value.metadata == {"model": "m", "excluded_count": "3"}
+
+
+def test_a_plan_emptied_by_something_else_says_that_first():
+    """Where something passed the policy, the policy is not to blame."""
+    lacks = {place.id: Objection(f"no key for {place.provider_id}") for place in POOL}
+
+    with pytest.raises(NoDeploymentAllowedError) as raised:
+        Desk(policies=[EU], objections=lacks).plan()
+
+    assert "may use: no key for a (1 deployment)" in raised.value.message
+    assert "credential in the gateway's configuration" in raised.value.message
+
+
+def test_a_model_without_deployments_says_so():
+    """It is a fault of the configuration and not of a policy."""
+    with pytest.raises(NoDeploymentAllowedError, match="has no deployment"):
+        Desk(Model("empty")).plan("empty")
+
+
+def test_an_unknown_name_is_not_found_even_to_explain():
+    """There is nothing to explain about a name that is none."""
+    with pytest.raises(ModelNotFoundError):
+        Desk().plan("nothing-like-it", explain=True)
+
+
+def test_an_explanation_shows_every_candidate_once():
+    """Placed with a reason or excluded with a rule: nothing is passed over."""
+    able = deployment("d/m-eu", capabilities=frozenset({Capability.REASONING}))
+    desk = Desk(
+        model("m", *POOL, able, deployment("e/m-eu")),
+        policies=[EU],
+        objections={"e/m-eu": Objection("no key")},
+    )
+    desk.cooling["a/m-eu"] = 5
+    needed = Requirements(frozenset({Capability.TOOLS}))
+
+    plan = desk.plan(needed=needed, explain=True)
+
+    excluded = {each.deployment.id: each.reason for each in plan.exclusions}
+    assert ids(plan) == ["c/m-eu", "a/m-eu"]
+    assert excluded == {
+        "b/m-us": ExclusionReason.POLICY,
+        "d/m-eu": ExclusionReason.CAPABILITY,
+        "e/m-eu": ExclusionReason.NO_CREDENTIAL,
+    }
+
+
+def test_an_explanation_of_nothing_has_no_steps_and_no_error():
+    """Everything excluded is an answer when one asks why."""
+    nowhere = ScopedPolicy("project web", geographies=frozenset({"apac"}))
+
+    plan = Desk(policies=[nowhere]).plan(explain=True)
+
+    assert plan.steps == ()
+    assert len(plan.exclusions) == 3
+
+
+def test_only_an_explanation_bears_exclusions_and_more_steps_than_are_tried():
+    """A plan that is executed is kept small."""
+    many = [deployment(f"p{n}/m-eu") for n in range(40)]
+    desk = Desk(model("m", *many, *POOL), policies=[EU])
+
+    executed, explained = desk.plan(), desk.plan(explain=True)
+
+    assert len(executed.steps) == 32
+    assert executed.exclusions == ()
+    assert len(explained.steps) == 42
+    assert len(explained.exclusions) == 1
+
+
+def test_explaining_leaves_everything_as_it_was():
+    """Neither a turn nor a new session's place is counted."""
+    desk = Desk()
+
+    seen = {ids(desk.plan(explain=True, commits=False))[0] for _ in range(5)}
+
+    assert len(seen) == 1
+    assert ids(desk.plan())[0] in seen
+
+
+def test_a_plan_bears_what_the_executor_must_obey():
+    """Policies, limits and caller travel with the steps."""
+    plan = Desk(policies=[EU]).plan()
+
+    assert plan.policies == (EU,)
+    assert plan.caller == CALLER
+    assert plan.revision == "r1"
+    assert plan.requested_model == "m"
