@@ -1,0 +1,1 @@
+"""Speaks OpenAI's API to callers, and gRPC to the services behind it."""

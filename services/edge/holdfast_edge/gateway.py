@@ -1,0 +1,73 @@
+"""Puts the edge together and serves it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from holdfast import process
+from holdfast.environment import Environment
+from holdfast.ports import Executor, Resolver
+from holdfast.rpc.clients import RemoteExecutor, RemoteResolver
+from holdfast.settings import Settings
+from holdfast_edge.app import create_app
+from holdfast_edge.server import EdgeServer
+
+_PATIENCE_S = 5.0
+"""How long a request waits for a service that is away: one that died is started
+again within two or three seconds, and a caller would rather wait than fail."""
+
+
+@asynccontextmanager
+async def edge(
+    listen: str,
+    resolver: Resolver,
+    executor: Executor,
+    *,
+    ready: Callable[[], Awaitable[bool]],
+    drain: timedelta,
+) -> AsyncIterator[str]:
+    """Run an edge in this process and give its address.
+
+    Args:
+        listen: `HOST:PORT`; port 0 picks a free one.
+        resolver: Decides where requests may run, here or elsewhere.
+        executor: Carries plans out, likewise.
+        ready: Says whether both can be reached.
+        drain: How long requests begun may go on when the context ends.
+    """
+    server = EdgeServer(
+        create_app(resolver, executor, ready=ready), listen, grace=drain
+    )
+    address = await server.start()
+    try:
+        yield address
+    finally:
+        await server.stop()
+
+
+@asynccontextmanager
+async def serve(settings: Settings, environment: Environment) -> AsyncIterator[str]:
+    """Run the edge as a process of its own."""
+    resolver = RemoteResolver(environment.resolver_targets, patience_s=_PATIENCE_S)
+    executor = RemoteExecutor(environment.executor_targets, patience_s=_PATIENCE_S)
+
+    async def ready() -> bool:
+        return resolver.is_reachable() and executor.is_reachable()
+
+    try:
+        async with edge(
+            environment.listen or settings.listen,
+            resolver,
+            executor,
+            ready=ready,
+            drain=timedelta(seconds=environment.drain_seconds),
+        ) as address:
+            yield address
+    finally:
+        await resolver.close()
+        await executor.close()
+
+
+def main() -> None:
+    """Run the edge until told to stop."""
+    process.main("edge", serve)

@@ -1,0 +1,98 @@
+"""What a chat needs of the deployment that answers it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from holdfast.api.catalog.v1 import catalog_pb2 as catalog_pb
+from holdfast.api.resolver.v1 import resolver_service_pb2 as resolver_pb
+from holdfast_edge.chat_request import parse_chat
+from holdfast_edge.requirements import requirements
+
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+
+
+def needs(content: Any = "Hi", **body: Any) -> resolver_pb.Requirements:
+    written = json.dumps(
+        {"model": "m", "messages": [{"role": "user", "content": content}], **body}
+    ).encode()
+    return requirements(parse_chat(written), written)
+
+
+@pytest.mark.parametrize(
+    ("chat", "capability"),
+    [
+        ({"tools": [{"type": "function"}]}, catalog_pb.CAPABILITY_TOOLS),
+        ({"functions": [{"name": "f"}]}, catalog_pb.CAPABILITY_TOOLS),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {}}},
+            catalog_pb.CAPABILITY_JSON_SCHEMA,
+        ),
+        ({"content": [IMAGE]}, catalog_pb.CAPABILITY_IMAGE_INPUT),
+        (
+            {"content": [{"type": "input_audio", "input_audio": {"data": "AA"}}]},
+            catalog_pb.CAPABILITY_AUDIO_INPUT,
+        ),
+        (
+            {"content": [{"type": "file", "file": {"file_data": "AA"}}]},
+            catalog_pb.CAPABILITY_PDF_INPUT,
+        ),
+        (
+            {"content": [{"type": "video_url", "video_url": {"url": "u"}}]},
+            catalog_pb.CAPABILITY_VIDEO_INPUT,
+        ),
+    ],
+)
+def test_needs_what_it_uses(chat: dict[str, Any], capability: int) -> None:
+    """Tools, schemas and media each ask for their capability, and no other."""
+    assert needs(**chat).capabilities == [capability]
+
+
+@pytest.mark.parametrize(
+    "chat",
+    [
+        {},
+        {"tools": []},
+        {"tools": None},
+        {"response_format": {"type": "json_object"}},
+        {"content": 'what is "image_url" for?'},
+        {"content": [{"type": "text", "text": '"image_url"'}]},
+        {"metadata": {"image_url": "u"}},
+    ],
+)
+def test_needs_nothing_it_only_speaks_of(chat: dict[str, Any]) -> None:
+    """A word in a text is no use of it."""
+    assert not needs(**chat).capabilities
+
+
+def test_estimates_text_by_its_length() -> None:
+    """Four bytes are about a token."""
+    assert 1_000 <= needs("word " * 800).input_tokens < 1_030
+
+
+def test_does_not_count_an_image_by_its_bytes() -> None:
+    """A large image takes as many tokens as a small one."""
+    large = {"type": "image_url", "image_url": {"url": "data:," + "A" * 1_000_000}}
+
+    assert needs([large]).input_tokens == needs([IMAGE]).input_tokens < 1_000
+
+
+def test_does_not_count_how_a_character_is_written() -> None:
+    """Escapes take six bytes and are a character."""
+    assert needs("é" * 1_000).input_tokens < 600
+
+
+@pytest.mark.parametrize(
+    ("asked", "tokens"),
+    [
+        ({}, 0),
+        ({"max_tokens": 5}, 5),
+        ({"max_tokens": 5, "max_completion_tokens": 7}, 7),
+        ({"max_tokens": -5}, 0),
+        ({"max_tokens": 10**30}, 2**31 - 1),
+    ],
+)
+def test_asks_for_the_output_it_wants(asked: dict[str, int], tokens: int) -> None:
+    """The newer field wins; what is out of range is brought into it."""
+    assert needs(**asked).output_tokens == tokens
