@@ -9,13 +9,13 @@ import contextlib
 import os
 import signal
 import socket
-import sys
 from pathlib import Path
 from typing import IO
 
 import structlog
 
 from holdfast_cli.etcd_binary import find_etcd, is_for_demos_and_tests, version_of
+from holdfast_cli.orphans import tethered
 
 _log = structlog.get_logger()
 
@@ -34,20 +34,6 @@ _FLAGS = (
     "--heartbeat-interval=20",
     "--election-timeout=100",
 )
-
-# Run between us and etcd, which it becomes: asks the kernel for SIGTERM when the
-# thread that started it ends. Not in a preexec_fn, because that would run Python
-# in a fork of a process with gRPC's threads.
-_END_WITH_PARENT = """
-import ctypes, os, signal, sys
-parent, *command = sys.argv[1:]
-PR_SET_PDEATHSIG = 1
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-if os.getppid() != int(parent):
-    sys.exit("whoever started etcd is gone")
-os.execv(command[0], command)
-"""
 
 _PORT_ATTEMPTS = 5
 _POLL_S = 0.02
@@ -193,9 +179,7 @@ class EtcdProcess:
         environ = {k: v for k, v in os.environ.items() if not k.startswith("ETCD_")}
         with self._open_log() as log:
             return await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-I", "-S", "-c", _END_WITH_PARENT, str(os.getpid())),
-                *command,
+                *tethered(command),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

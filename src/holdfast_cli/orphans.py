@@ -25,4 +25,4 @@ def tethered(command: Sequence[str]) -> list[str]:
     Even a kill that this process cannot see ends the child, on Linux. The thread
     that starts the child must live as long as the process.
     """
-    return [sys.executable, "-c", _TETHER, str(os.getpid()), *command]
+    return [sys.executable, "-I", "-S", "-c", _TETHER, str(os.getpid()), *command]

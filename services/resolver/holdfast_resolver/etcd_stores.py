@@ -65,7 +65,7 @@ class EtcdStores:
 
         Args:
             endpoints: `host:port` each, of members of one etcd.
-            prefix: What all keys begin with, without the last slash.
+            prefix: What all keys begin with, with or without a last slash.
             access: How etcd lets us in.
             clock: Says which minute a binding was written in.
             idle_s: How long etcd may be silent before it is asked for a sign of
@@ -73,6 +73,7 @@ class EtcdStores:
                 notice a hung etcd within four.
         """
         self._client = EtcdClient(endpoints, access=access)
+        prefix = prefix.rstrip("/")
         self._tasks: list[asyncio.Task[None]] = []
         self.sessions = EtcdSessionStore(
             self._client, f"{prefix}/1/s/", clock=clock, idle_s=idle_s

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 
 from holdfast import convert
 from holdfast.api.catalog.v1 import catalog_service_pb2 as pb
-from holdfast.errors import RequestMalformedError
-from holdfast.model import Deployment, Model, Requirements
+from holdfast.errors import ModelNotFoundError, RequestMalformedError
+from holdfast.model import Deployment, Exclusion, Model, Requirements
 from holdfast_resolver.directory import Membership
 from holdfast_resolver.eligibility import split
+from holdfast_resolver.expansion import expand
 from holdfast_resolver.ordering import Cooldown
 
 _DEFAULT_PAGE = 1_000
@@ -37,7 +38,8 @@ def list_models(
                 targets=alias.fallback_models,
                 description=alias.description,
             )
-            for _, alias in sorted(names.aliases.items())
+            for name, alias in sorted(names.aliases.items())
+            if request.include_excluded or _leads_somewhere(name, member)
         )
     for name in sorted(models):
         if name <= request.page_token:
@@ -55,6 +57,27 @@ def list_models(
     return response
 
 
+def _leads_somewhere(alias: str, member: Membership) -> bool:
+    """Tell whether a caller may use any deployment that an alias stands for."""
+    try:
+        places = expand(alias, member.names).members
+    except ModelNotFoundError:
+        return False
+    return any(_allowed(place.deployments, member)[0] for place in places)
+
+
+def _allowed(
+    deployments: Iterable[Deployment], member: Membership
+) -> tuple[list[Deployment], list[Exclusion]]:
+    """Split deployments by what holds for every request of the caller."""
+    return split(
+        deployments,
+        member.policies,
+        member.names.objections.get,
+        Requirements(),
+    )
+
+
 def _listed(model: Model, deployments: list[pb.ListedDeployment]) -> pb.ListedModel:
     return pb.ListedModel(
         model_id=model.id,
@@ -68,12 +91,7 @@ def _listed(model: Model, deployments: list[pb.ListedDeployment]) -> pb.ListedMo
 def _deployments(
     model: Model, member: Membership, cooldown: Cooldown, *, everything: bool
 ) -> Iterable[pb.ListedDeployment]:
-    allowed, excluded = split(
-        model.deployments,
-        member.policies,
-        member.names.objections.get,
-        Requirements(),
-    )
+    allowed, excluded = _allowed(model.deployments, member)
     rules = {exclusion.deployment.id: exclusion.rule for exclusion in excluded}
     shown: Iterable[Deployment] = model.deployments if everything else allowed
     for deployment in shown:

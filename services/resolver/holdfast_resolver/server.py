@@ -49,8 +49,8 @@ async def resolver(
     def reread() -> None:
         service.replace_directory(directory.build(settings, catalog, os.environ))
 
-    following = asyncio.create_task(follow(settings, reread))
     await stores.start()
+    following = asyncio.create_task(follow(settings, reread))
     try:
         await stores.wait_synced(_SYNC_WAIT_S)
         yield service

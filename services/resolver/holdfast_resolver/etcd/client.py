@@ -259,11 +259,11 @@ class EtcdClient:
         return (("token", self._token or ""),)
 
     def _token_was_refused(self, error: grpc.aio.AioRpcError) -> bool:
-        # A restarted etcd has forgotten its tokens (UNAUTHENTICATED); one whose
-        # users were changed says that the token's revision is old.
+        # Tokens end: after five minutes without use, or when etcd forgets them
+        # (UNAUTHENTICATED); signed ones when users or roles are changed.
         refused = self._login is not None and (
             error.code() is grpc.StatusCode.UNAUTHENTICATED
-            or "auth: revision" in (error.details() or "")
+            or "revision of auth store is old" in (error.details() or "")
         )
         if refused:
             self._token = None

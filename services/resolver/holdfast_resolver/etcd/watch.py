@@ -20,6 +20,9 @@ from holdfast_resolver.etcd.errors import (
 
 # The id in an answer to a progress request: it is about the whole stream.
 _EVERY_WATCH = -1
+# Etcd does not answer while it has the watch among those that have to catch up,
+# where it is for up to 100 ms even if there is nothing to send.
+_TIMES_ASKED = 2
 
 
 class Watch:
@@ -45,16 +48,13 @@ class Watch:
         # iterator breaks off the stream. So does cancelling `read`, which is why
         # it is a task that survives the first silence.
         reading = asyncio.ensure_future(self._call.read())
+        silence_s = self._idle_s if ask_after_s is None else ask_after_s
         try:
-            await asyncio.wait(
-                (reading,), timeout=self._idle_s if ask_after_s is None else ask_after_s
-            )
-            if not reading.done():
-                async with asyncio.timeout(self._idle_s):
-                    await self._call.write(
-                        wire.WatchRequest(progress=wire.WatchProgressRequest())
-                    )
-                await asyncio.wait((reading,), timeout=self._idle_s)
+            await asyncio.wait((reading,), timeout=silence_s)
+            for _ in range(_TIMES_ASKED):
+                if not reading.done():
+                    await self._ask()
+                    await asyncio.wait((reading,), timeout=self._idle_s / _TIMES_ASKED)
             if not reading.done():
                 raise EtcdUnavailableError("watch is silent")
         finally:
@@ -62,6 +62,12 @@ class Watch:
                 reading.cancel()
                 await asyncio.wait((reading,))
         return _checked(reading.result())
+
+    async def _ask(self) -> None:
+        async with asyncio.timeout(self._idle_s):
+            await self._call.write(
+                wire.WatchRequest(progress=wire.WatchProgressRequest())
+            )
 
 
 @contextlib.asynccontextmanager
@@ -90,7 +96,7 @@ def is_answer_to_asking(response: wire.WatchResponse) -> bool:
     """Whether a response is the sign of life that was asked for.
 
     It is no position to resume from: before 3.4.25 and 3.5.8 its revision may be
-    ahead of events not yet sent (etcd issue 15220).
+    ahead of events not yet sent: https://github.com/etcd-io/etcd/issues/15220.
     """
     return response.watch_id == _EVERY_WATCH
 

@@ -112,7 +112,7 @@ class WriteBehind(Generic[T, C]):
             mirror: What changes are conditional on, and who is told of them.
             serialize: The opposite of the mirror's `parse`, to the byte.
             capacity: How many changes may wait: at 1,000 a second, an outage
-                of 100 s, in about 50 MB.
+                of 100 s, in about 25 MB.
         """
         self._client = client
         self._mirror = mirror
