@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from holdfast.model import (
     AUTHS,
     DIALECTS,
@@ -132,8 +134,14 @@ def build(
                     caller=Caller(organization.id, project.id, key.id),
                     admin=key.admin,
                 )
-    revision = hashlib.blake2b(repr(settings).encode(), digest_size=6).hexdigest()
-    return Directory(by_digest, by_project, revision)
+    return Directory(by_digest, by_project, _revision(settings, resident))
+
+
+def _revision(settings: Settings, resident: "_Resident") -> str:
+    """Name what plans are made from: the same in every process that has the same."""
+    facts = (settings, sorted(resident.deployments.values(), key=lambda d: d.id))
+    written = msgspec.json.encode(facts, enc_hook=str, order="deterministic")
+    return hashlib.blake2b(written, digest_size=6).hexdigest()
 
 
 class _Resident:

@@ -240,7 +240,17 @@ def _affinity(bound_id: str | None, first: str, *, synced: bool) -> SessionAffin
 
 
 def _alias_order(arranged: list[PlanStep]) -> list[PlanStep]:
-    """Put what is left aside behind every member, whichever it belongs to."""
+    """Put what is left aside behind every member, whichever it belongs to.
+
+    A member that names one deployment stands where the alias lists it: it is
+    not pinned, since others may follow.
+    """
+    arranged = [
+        dataclasses.replace(step, reason=StepReason.ALIAS_ORDER)
+        if step.reason is StepReason.PINNED
+        else step
+        for step in arranged
+    ]
     healthy = [step for step in arranged if step.cooldown is None]
     return healthy + [step for step in arranged if step.cooldown is not None]
 
