@@ -5,8 +5,8 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 
 import prometheus_client
@@ -75,19 +75,38 @@ def load_configuration(path: Path) -> Loaded:
     )
 
 
-async def until_signalled() -> None:
-    """Wait for SIGTERM or SIGINT. A second one ends the process at once."""
-    loop = asyncio.get_running_loop()
-    signalled = asyncio.Event()
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C end what is inside, however far it has come.
+
+    The task is cancelled where it waits, so that what it has begun it ends in
+    good order. A second signal ends the process at once.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    if task is None:
+        raise RuntimeError("there is no task to cancel")
+    signalled = False
 
     def stop() -> None:
-        if signalled.is_set():
+        nonlocal signalled
+        if signalled:
             os._exit(1)
-        signalled.set()
+        signalled = True
+        task.cancel()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
-    await signalled.wait()
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not signalled:
+            raise
+        task.uncancel()
+
+
+async def for_ever() -> None:
+    """Wait to be ended."""
+    await asyncio.get_running_loop().create_future()
 
 
 def settle() -> None:
@@ -106,13 +125,16 @@ async def _run(
     if environment.metrics_listen is not None:
         host, _, port = environment.metrics_listen.rpartition(":")
         prometheus_client.start_http_server(int(port), host or "0.0.0.0")  # noqa: S104
-    async with serve(settings, environment) as address:
-        settle()
-        # A line of its own on standard output, for whoever started the process.
-        print(f"ready {address}", flush=True)  # noqa: T201
-        _log.info("service_ready", service=service, address=address)
-        await until_signalled()
-        _log.info("service_draining", service=service)
+    with ended_by_signals():
+        async with serve(settings, environment) as address:
+            settle()
+            # A line of its own on standard output, for whoever started the process.
+            print(f"ready {address}", flush=True)  # noqa: T201
+            _log.info("service_ready", service=service, address=address)
+            try:
+                await for_ever()
+            finally:
+                _log.info("service_draining", service=service)
     _log.info("service_stopped", service=service)
 
 

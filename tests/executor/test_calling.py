@@ -178,7 +178,7 @@ UNFINISHED = Reply([b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{"], holds=Tr
 
 async def test_a_body_that_never_ends_is_waited_for_as_long_as_an_answer_may_take():
     """The limit is from sending to the end, and grows with the tokens asked for."""
-    async with at(UNFINISHED) as place:
+    async with asyncio.timeout(10), at(UNFINISHED) as place:
         answer = await ask_of(place, body=BODY[:-1] + b',"max_tokens":1}')
 
     assert answer.outcome is Outcome.TIMED_OUT

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from collections.abc import Callable
 
 from fakes.patience import until
 from fakes.plans import CALLER, attempt, order
@@ -9,6 +10,8 @@ from holdfast import convert
 from holdfast.api.resolver.v1 import resolver_service_pb2 as pb
 from holdfast.errors import ServiceUnavailableError
 from holdfast_executor.reporting import Reporter
+
+AWAY = ServiceUnavailableError("nobody there", service="resolver")
 
 
 class ListeningResolver:
@@ -33,15 +36,27 @@ class ListeningResolver:
         return pb.ReportAttemptsResponse()
 
 
+class ResolverThatLeaves(ListeningResolver):
+    """Goes away while it is told for the first time, as something else happens."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        super().__init__()
+        self._meanwhile = meanwhile
+
+    async def report_attempts(self, request, *, deadline=None):
+        if self.asked == 0:
+            self.asked += 1
+            self._meanwhile()
+            raise AWAY
+        return await super().report_attempts(request, deadline=deadline)
+
+
 class HungResolver(ListeningResolver):
     """Is told and never says that it heard."""
 
     async def report_attempts(self, request, *, deadline=None):
         self.asked += 1
         await asyncio.Event().wait()
-
-
-AWAY = ServiceUnavailableError("nobody there", service="resolver")
 
 
 def tell(reporter: Reporter, ordinals) -> None:
@@ -87,13 +102,11 @@ async def test_reports_go_in_batches_and_in_order():
 
 async def test_reports_wait_while_the_resolver_is_away():
     """What could not be told is told later, before what came after it."""
-    resolver = ListeningResolver(AWAY)
+    resolver = ResolverThatLeaves(lambda: tell(reporter, [3]))
     reporter = Reporter(resolver)
     reporter.start()
 
     tell(reporter, [1, 2])
-    await until(lambda: resolver.asked == 1)
-    tell(reporter, [3])
     await until(lambda: len(resolver.ordinals) == 3)
     await reporter.close()
 

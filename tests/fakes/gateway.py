@@ -96,6 +96,16 @@ class Gateway:
 
     def start(self) -> None:
         """Start it and wait until it is ready."""
+        self.launch()
+        assert self.process is not None
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line.startswith("ready "), (self.folder / "stderr.log").read_text()
+        self.base_url = line.removeprefix("ready ").strip()
+        _, _, self.resolver, _, self.executor = self.process.stdout.readline().split()
+
+    def launch(self) -> None:
+        """Start it, and do not wait."""
         path = self.folder / "holdfast.yaml"
         path.write_text(yaml.safe_dump(self._config))
         with (self.folder / "stderr.log").open("a") as log:
@@ -112,11 +122,6 @@ class Gateway:
                 text=True,
                 env=self._environ,
             )
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line.startswith("ready "), (self.folder / "stderr.log").read_text()
-        self.base_url = line.removeprefix("ready ").strip()
-        _, _, self.resolver, _, self.executor = self.process.stdout.readline().split()
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """End it and its clients, and return its exit status."""

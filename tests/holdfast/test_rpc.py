@@ -47,7 +47,7 @@ from holdfast.errors import (
 )
 from holdfast.model import Outcome
 from holdfast.rpc.clients import RemoteExecutor, RemoteResolver
-from holdfast.rpc.errors import DOMAIN
+from holdfast.rpc.errors import DOMAIN, from_call
 from holdfast.rpc.server import GrpcServer
 from holdfast_executor.servicer import ExecutorServicer
 from holdfast_resolver.directory import key_digest
@@ -216,6 +216,13 @@ async def test_an_error_is_a_documented_status_to_other_clients():
     assert info.metadata == {"retry_after_seconds": "4"}
 
 
+STRICT = (
+    ("grpc.max_metadata_size", 8_192),
+    ("grpc.absolute_max_metadata_size", 8_192),
+)
+"""Refuses for certain what gRPC refuses by chance between 8 and 16 KiB."""
+
+
 @pytest.mark.parametrize("letter", ["x", "語", "🔥", "\n"])
 async def test_an_error_of_any_length_and_script_arrives(letter):
     """A long message in any language stays within what gRPC's headers may hold."""
@@ -229,14 +236,31 @@ async def test_an_error_of_any_length_and_script_arrives(letter):
         deployment_id="a/m-eu",
     )
 
-    async with remote(FailingExecutor(error)) as far:
-        with pytest.raises(GatewayError) as raised:
+    async with (
+        served(FailingExecutor(error)) as address,
+        aio.insecure_channel(address, STRICT) as channel,
+    ):
+        with pytest.raises(aio.AioRpcError) as raised:
+            await executor_rpc.ExecutorServiceStub(channel).Execute(REQUEST)
+
+    rebuilt = from_call(raised.value, "executor")
+    assert type(rebuilt) is ProviderRejectedRequestError
+    assert rebuilt.message.startswith(letter * 100)
+    assert rebuilt.metadata["deployment_id"] == "a/m-eu"
+    assert len(rebuilt.attempts) == 8
+
+
+async def test_attempts_keep_their_words_where_there_is_room():
+    """Only what would not arrive at all is cut."""
+    told = [attempt(error_message="x" * 200)] * 6
+
+    async with remote(
+        FailingExecutor(AllAttemptsFailedError("", attempts=told))
+    ) as far:
+        with pytest.raises(AllAttemptsFailedError) as raised:
             await far.execute(REQUEST)
 
-    assert type(raised.value) is ProviderRejectedRequestError
-    assert raised.value.message.startswith(letter * 100)
-    assert raised.value.metadata["deployment_id"] == "a/m-eu"
-    assert len(raised.value.attempts) == 8
+    assert raised.value.attempts == tuple(told)
 
 
 async def test_a_fault_of_a_services_own_is_told_without_its_details():

@@ -202,7 +202,7 @@ def test_a_session_whose_member_is_left_aside_has_moved():
     assert ids(decision.plan) == ["a/n", "a/m"]
     assert decision.plan.session_affinity is SessionAffinity.MOVED
     assert decision.plan.bound_deployment_id == "a/m"
-    assert decision.binding == Binding(key_of("s1", "n"), "a/n")
+    assert decision.binding == Binding(key_of("s1", "n"), "a/n", is_home=True)
 
 
 def test_a_session_is_kept_where_the_later_member_already_has_it():
@@ -226,7 +226,7 @@ def test_a_new_session_is_not_bound_to_a_member_that_is_left_aside():
     decision = desk.decide("best", session="s1")
 
     assert decision.plan.session_affinity is SessionAffinity.NEW
-    assert decision.binding == Binding(key_of("s1", "n"), "a/n")
+    assert decision.binding == Binding(key_of("s1", "n"), "a/n", is_home=True)
 
 
 def test_a_pinned_id_has_one_step_and_no_session():
@@ -269,12 +269,16 @@ def test_an_emptied_plan_names_the_rule_and_the_remedy():
 
 def test_a_plan_emptied_by_something_else_says_that_first():
     """Where something passed the policy, the policy is not to blame."""
-    lacks = {place.id: Objection(f"no key for {place.provider_id}") for place in POOL}
+    desk = Desk(
+        model("m", deployment("b/m-us"), deployment("a/m-eu")),
+        policies=[EU],
+        objections={"a/m-eu": Objection("no key for a")},
+    )
 
     with pytest.raises(NoDeploymentAllowedError) as raised:
-        Desk(policies=[EU], objections=lacks).plan()
+        desk.plan()
 
-    assert "may use: no key for a (1 deployment)" in raised.value.message
+    assert "may use: no key for a (1 deployment); project" in raised.value.message
     assert "credential in the gateway's configuration" in raised.value.message
 
 

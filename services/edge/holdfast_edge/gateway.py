@@ -8,6 +8,7 @@ from holdfast import process
 from holdfast.environment import Environment
 from holdfast.ports import Executor, Resolver
 from holdfast.rpc.clients import RemoteExecutor, RemoteResolver
+from holdfast.rpc.link.client import Link
 from holdfast.settings import Settings
 from holdfast_edge.app import create_app
 from holdfast_edge.server import EdgeServer
@@ -48,8 +49,12 @@ async def edge(
 @asynccontextmanager
 async def serve(settings: Settings, environment: Environment) -> AsyncIterator[str]:
     """Run the edge as a process of its own."""
-    resolver = RemoteResolver(environment.resolver_targets, patience_s=_PATIENCE_S)
-    executor = RemoteExecutor(environment.executor_targets, patience_s=_PATIENCE_S)
+    resolver = RemoteResolver(
+        environment.resolver_targets, reach=Link, patience_s=_PATIENCE_S
+    )
+    executor = RemoteExecutor(
+        environment.executor_targets, reach=Link, patience_s=_PATIENCE_S
+    )
 
     async def ready() -> bool:
         return resolver.is_reachable() and executor.is_reachable()

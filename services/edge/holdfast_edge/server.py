@@ -113,9 +113,9 @@ def _bind(listen: str) -> socket.socket:
         listener.bind(address)
         listener.listen(_BACKLOG)
         listener.setblocking(False)
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        raise OSError(f"cannot listen on {listen}: {error.strerror}") from error
     return listener
 
 

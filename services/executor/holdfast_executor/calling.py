@@ -27,10 +27,12 @@ _MOST_ANSWER_BYTES = 256 * 1024 * 1024
 
 _TOKENS_PER_LIMIT = 1_000
 _TOKENS_UNSAID = 3_000
+_MOST_TOKENS = 1_000_000
 """An answer that is not streamed shows nothing until it is whole, so it gets
 the first-token limit once more for each so many tokens it may have. At the
 default of 30 s that asks for 33 tokens a second, half of what large models
-write; 3,000 tokens is a long answer of one that was not bounded."""
+write; 3,000 tokens is a long answer of one that was not bounded. A million is
+more than any model writes, whatever number the caller gives."""
 
 OUTCOMES: dict[FailureKind, Outcome] = {
     FailureKind.CONNECT: Outcome.CONNECTION_FAILED,
@@ -176,7 +178,8 @@ def first_content_limit(record: Record) -> float:
 
 def whole_answer_limit(record: Record, chat: Chat) -> float:
     """Return the limit for an answer that comes in one piece, in seconds."""
-    tokens = chat.max_tokens or _TOKENS_UNSAID
+    tokens = chat.max_tokens if chat.max_tokens > 0 else _TOKENS_UNSAID
+    tokens = min(tokens, _MOST_TOKENS)
     spans = 1 + tokens / _TOKENS_PER_LIMIT
     limit: timedelta = record.limits.first_token_timeout * spans
     return limit.total_seconds()

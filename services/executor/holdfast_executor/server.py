@@ -8,6 +8,9 @@ from holdfast.api.executor.v1 import executor_service_pb2_grpc as rpc
 from holdfast.environment import Environment
 from holdfast.ports import Resolver
 from holdfast.rpc.clients import RemoteResolver
+from holdfast.rpc.link.client import Link
+from holdfast.rpc.link.offers import of_executor
+from holdfast.rpc.link.server import serve_link
 from holdfast.rpc.server import GrpcServer
 from holdfast.settings import Settings
 from holdfast.signing import PlanKeys
@@ -51,6 +54,7 @@ async def grpc_server(
     """Serve an executor over gRPC and give the address."""
     server = GrpcServer(SERVICES)
     rpc.add_ExecutorServiceServicer_to_server(ExecutorServicer(service), server.grpc)
+    serve_link(server, of_executor(service))
     address = await server.start(listen)
     try:
         yield address
@@ -61,7 +65,7 @@ async def grpc_server(
 @asynccontextmanager
 async def serve(settings: Settings, environment: Environment) -> AsyncIterator[str]:
     """Run the executor as a process of its own."""
-    resolver = RemoteResolver(environment.resolver_targets)
+    resolver = RemoteResolver(environment.resolver_targets, reach=Link)
     try:
         async with (
             executor(settings, environment.keys(), resolver) as service,

@@ -1,6 +1,5 @@
 """The gRPC face of the executor: messages in, messages out, nothing decided."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import structlog
@@ -9,6 +8,7 @@ from holdfast.api.executor.v1 import executor_service_pb2 as pb
 from holdfast.api.executor.v1 import executor_service_pb2_grpc as rpc
 from holdfast.errors import GatewayError, InternalError
 from holdfast.ports import Executor
+from holdfast.rpc.channels import answer_by
 from holdfast.rpc.errors import Context, abort
 
 _log = structlog.get_logger("holdfast.executor")
@@ -16,18 +16,9 @@ _log = structlog.get_logger("holdfast.executor")
 _FAILED = InternalError("The executor failed; its log says how.")
 
 
-_TRAVEL_S = 0.1
-_TRAVEL_SHARE = 0.1
-"""What of a call's time is kept for the way back, in seconds and at most as a
-share: a caller whose time runs out is then told what was tried meanwhile."""
-
-
 def _deadline(context: Context) -> float | None:
-    left = context.time_remaining()
-    if left is None:
-        return None
-    travel = min(_TRAVEL_S, left * _TRAVEL_SHARE)
-    return asyncio.get_running_loop().time() + left - travel
+    left: float | None = context.time_remaining()
+    return None if left is None else answer_by(left)
 
 
 class ExecutorServicer(rpc.ExecutorServiceServicer):

@@ -203,11 +203,14 @@ class EtcdSessionStore:
         bound = self.writer.pending(name) or self.mirror.entries.get(name)
         return None if bound is None else bound.deployment_id
 
-    def bind(self, key: str, deployment_id: str, ttl: timedelta) -> None:
+    def bind(
+        self, key: str, deployment_id: str, ttl: timedelta, *, urgent: bool = False
+    ) -> None:
         """Bind a session unless a replica has bound it; then adopt that binding."""
         if self.get(key) is None:
             self.writer.put(
-                _session_name(key), _BindingChange(deployment_id, ttl, self._clock)
+                _session_name(key),
+                _BindingChange(deployment_id, ttl, self._clock, urgent=urgent),
             )
 
     def move(self, key: str, deployment_id: str, ttl: timedelta) -> None:

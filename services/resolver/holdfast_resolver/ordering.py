@@ -65,7 +65,8 @@ class Turns:
         ordered = sorted(deployments, key=lambda d: -due[d.id])
         if advance and ordered:
             due[ordered[0].id] -= sum(d.weight for d in deployments)
-            pool.due = due
+            # Who is not among them now keeps what it was due.
+            pool.due.update(due)
         return ordered
 
 

@@ -60,10 +60,16 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A session to be bound: under which key, and to what."""
+    """A session to be bound: under which key, and to what.
+
+    Attributes:
+        is_home: Whether it is where the hash alone puts the session, so that
+            every replica would find it without being told.
+    """
 
     key: str
     deployment_id: str
+    is_home: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +186,9 @@ class Planner:
             arranged,
             _affinity(bound_id, first, synced=self._bindings.synced),
             bound_id or "",
-            Binding(key, first) if bound_id is None else None,
+            Binding(key, first, is_home=first == ordered[0].id)
+            if bound_id is None
+            else None,
         )
 
     def _by_turn(

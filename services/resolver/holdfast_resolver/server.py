@@ -11,6 +11,8 @@ from holdfast.api.resolver.v1 import resolver_service_pb2_grpc as rpc
 from holdfast.catalog import load_shipped
 from holdfast.environment import Environment
 from holdfast.model import Catalog
+from holdfast.rpc.link.offers import of_resolver
+from holdfast.rpc.link.server import serve_link
 from holdfast.rpc.server import GrpcServer
 from holdfast.settings import Settings
 from holdfast.signing import PlanKeys
@@ -70,6 +72,7 @@ async def grpc_server(
     catalog_rpc.add_CatalogServiceServicer_to_server(
         CatalogServicer(service), server.grpc
     )
+    serve_link(server, of_resolver(service))
     address = await server.start(listen)
     try:
         yield address

@@ -155,6 +155,7 @@ class ResolverService:
                 decision.binding.key,
                 decision.binding.deployment_id,
                 timedelta(seconds=member.defaults.session_ttl_s),
+                urgent=not decision.binding.is_home,
             )
 
     def _first_time(self, plan_id: str, ordinal: int) -> bool:

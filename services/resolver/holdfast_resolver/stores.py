@@ -19,8 +19,17 @@ class SessionStore(Protocol):
     def get(self, key: str) -> str | None:
         """Return the deployment a session is bound to, None if it is unbound."""
 
-    def bind(self, key: str, deployment_id: str, ttl: timedelta) -> None:
-        """Bind a session unless a replica has bound it; then adopt that binding."""
+    def bind(
+        self, key: str, deployment_id: str, ttl: timedelta, *, urgent: bool = False
+    ) -> None:
+        """Bind a session unless a replica has bound it; then adopt that binding.
+
+        Args:
+            key: The binding's name.
+            deployment_id: What the session is bound to.
+            ttl: How long the binding outlives its last use.
+            urgent: Whether the replicas could not find it without being told.
+        """
 
     def move(self, key: str, deployment_id: str, ttl: timedelta) -> None:
         """Bind a session anew, if it is still bound to what `get` said."""
@@ -57,7 +66,9 @@ class MemorySessionStore:
         """Return the deployment a session is bound to, None if it is unbound."""
         return self.bindings.get(key)
 
-    def bind(self, key: str, deployment_id: str, ttl: timedelta) -> None:
+    def bind(
+        self, key: str, deployment_id: str, ttl: timedelta, *, urgent: bool = False
+    ) -> None:
         """Bind a session unless it is bound."""
         self.bindings.setdefault(key, deployment_id)
 

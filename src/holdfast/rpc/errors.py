@@ -112,17 +112,43 @@ def from_call(error: aio.AioRpcError, service: str) -> GatewayError:
         return rebuilt
     code = error.code()
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return DeadlineExceededError(
-            "The request's time ran out before an answer came.",
-            plan_id="",
-            attempt_count="0",
-        )
+        return time_ran_out()
     if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
-        return ServiceUnavailableError(
-            f"The gateway's {service} could not be reached; try again.",
-            service=service,
-        )
+        return unreachable(service)
     return InternalError(f"The gateway's {service} failed ({code.name}).")
+
+
+def to_bytes(error: GatewayError) -> bytes:
+    """Write the status that says what went wrong, for other ways than a trailer."""
+    written: bytes = _status(error).SerializeToString()
+    return written
+
+
+def from_bytes(written: bytes, service: str) -> GatewayError:
+    """Rebuild what `to_bytes` was given at the other side.
+
+    Args:
+        written: What came.
+        service: Which service was called, e.g. `resolver`.
+    """
+    status = status_pb2.Status.FromString(written)
+    return _rebuilt(status) or InternalError(f"The gateway's {service} failed.")
+
+
+def time_ran_out() -> DeadlineExceededError:
+    """Say that a call's time ran out while it was waited for."""
+    return DeadlineExceededError(
+        "The request's time ran out before an answer came.",
+        plan_id="",
+        attempt_count="0",
+    )
+
+
+def unreachable(service: str) -> ServiceUnavailableError:
+    """Say that none of a service's replicas was there to answer."""
+    return ServiceUnavailableError(
+        f"The gateway's {service} could not be reached; try again.", service=service
+    )
 
 
 def _rebuilt(status: status_pb2.Status) -> GatewayError | None:

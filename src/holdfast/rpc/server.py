@@ -1,6 +1,6 @@
 """A gRPC server as all our services run it: health, reflection, one shutdown."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -33,11 +33,16 @@ class GrpcServer:
         """
         self.grpc = aio.server(options=SERVER_OPTIONS)
         self._names = tuple(service_names)
+        self._before_stop: list[Callable[[], None]] = []
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
         reflection.enable_server_reflection(
             [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME], self.grpc
         )
+
+    def before_stop(self, tell: Callable[[], None]) -> None:
+        """Have something told that the server is about to stop."""
+        self._before_stop.append(tell)
 
     async def start(self, listen: str) -> str:
         """Serve on an address and return it, with the port that was chosen.
@@ -60,6 +65,8 @@ class GrpcServer:
             grace_s: After so many seconds what still runs is ended.
         """
         await self._tell(health_pb2.HealthCheckResponse.NOT_SERVING)
+        for tell in self._before_stop:
+            tell()
         await self.grpc.stop(grace_s)
 
     async def _tell(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:

@@ -1,0 +1,69 @@
+"""What waits to be written to a stream, and goes in as few writes as may be.
+
+A write costs the same whether it carries one frame or a hundred. So nothing
+waits for company: the first frame is written at once, and what becomes ready
+while a write is under way goes together in the next one.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+BATCH_BYTES = 1024 * 1024
+"""The most that goes in one write, unless a single frame is larger. By then the
+cost of a write is spread over thousands of frames; more would only hold up the
+frame behind, and the other side's memory."""
+
+
+class Outbox:
+    """The frames that wait to be written to one stream.
+
+    A frame is a serialized message with that one frame in it: messages of one
+    kind, laid end to end, are a message with the frames of all of them. So
+    each is serialized once, and its size is known.
+    """
+
+    def __init__(self, write: Callable[[bytes], Awaitable[object]]) -> None:
+        """Write nothing yet.
+
+        Args:
+            write: Writes one message, and returns once another may follow.
+        """
+        self._write = write
+        self._waiting: deque[bytes] = deque()
+        self._woken: asyncio.Future[None] | None = None
+        self._closed = False
+
+    def put(self, frame: bytes) -> None:
+        """Have a frame written after those before it."""
+        self._waiting.append(frame)
+        self._wake()
+
+    def close(self) -> None:
+        """Write what waits, and end."""
+        self._closed = True
+        self._wake()
+
+    async def run(self) -> None:
+        """Write until closed."""
+        while not self._closed or self._waiting:
+            if self._waiting:
+                await self._write(self._batch())
+            else:
+                self._woken = asyncio.get_running_loop().create_future()
+                await self._woken
+                self._woken = None
+
+    def _wake(self) -> None:
+        if self._woken is not None and not self._woken.done():
+            self._woken.set_result(None)
+
+    def _batch(self) -> bytes:
+        waiting = self._waiting
+        first = waiting.popleft()
+        if not waiting:
+            return first
+        frames, size = [first], len(first)
+        while waiting and (size := size + len(waiting[0])) <= BATCH_BYTES:
+            frames.append(waiting.popleft())
+        return b"".join(frames)

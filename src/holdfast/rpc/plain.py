@@ -1,0 +1,108 @@
+"""One replica, called by a gRPC call of its own for each request."""
+
+from typing import Any, Generic
+
+import grpc
+from grpc import aio
+
+from holdfast.errors import GatewayError
+from holdfast.rpc.channels import open_channel, time_left
+from holdfast.rpc.errors import from_call
+from holdfast.rpc.methods import Method, Request, Response
+from holdfast.rpc.replicas import ReplicaGoneError
+
+
+class PlainReplica:
+    """A replica behind a channel."""
+
+    def __init__(self, service: str, target: str) -> None:
+        """Prepare a channel; nothing is called yet.
+
+        Args:
+            service: What it is called in errors, e.g. `resolver`.
+            target: A gRPC target.
+        """
+        self._service = service
+        self._channel = open_channel(target)
+        self._calls: dict[str, Any] = {}
+
+    def is_away(self) -> bool:
+        """Tell whether the last attempt to connect failed; begin another."""
+        return self._state() is grpc.ChannelConnectivity.TRANSIENT_FAILURE
+
+    def is_connected(self) -> bool:
+        """Tell whether it is connected; begin to connect if not."""
+        return self._state() is grpc.ChannelConnectivity.READY
+
+    async def connected(self) -> None:
+        """Wait until it is connected."""
+        await self._channel.channel_ready()
+
+    async def close(self) -> None:
+        """Close the channel."""
+        await self._channel.close()
+
+    async def call(
+        self,
+        method: Method[Request, Response],
+        request: Request,
+        deadline: float | None,
+    ) -> Response:
+        """Call a method that answers with one message."""
+        call = self._calls.get(method.name)
+        if call is None:
+            call = self._calls[method.name] = self._channel.unary_unary(
+                f"/{method.name}", method.write, method.read
+            )
+        try:
+            answer: Response = await call(request, timeout=time_left(deadline))
+        except aio.AioRpcError as error:
+            raise _failure(error, self._service) from error
+        return answer
+
+    async def open(
+        self,
+        method: Method[Request, Response],
+        request: Request,
+        deadline: float | None,
+    ) -> "_PlainReading[Response]":
+        """Call a method that streams its answer."""
+        call = self._calls.get(method.name)
+        if call is None:
+            call = self._calls[method.name] = self._channel.unary_stream(
+                f"/{method.name}", method.write, method.read
+            )
+        return _PlainReading(call(request, timeout=time_left(deadline)), self._service)
+
+    def _state(self) -> grpc.ChannelConnectivity:
+        return self._channel.get_state(try_to_connect=True)
+
+
+class _PlainReading(Generic[Response]):
+    def __init__(self, call: Any, service: str) -> None:
+        self._call = call
+        self._service = service
+
+    async def read(self) -> Response | None:
+        try:
+            message = await self._call.read()
+        except aio.AioRpcError as error:
+            raise _failure(error, self._service) from error
+        if message is aio.EOF:
+            return None
+        read: Response = message
+        return read
+
+    def cancel(self) -> None:
+        self._call.cancel()
+
+
+def _failure(error: aio.AioRpcError, service: str) -> ReplicaGoneError | GatewayError:
+    if error.code() is grpc.StatusCode.UNAVAILABLE and not _answered(error):
+        return ReplicaGoneError(error.details())
+    return from_call(error, service)
+
+
+def _answered(error: aio.AioRpcError) -> bool:
+    """Tell a service's own answer from a failure to reach it."""
+    return any(key == "grpc-status-details-bin" for key, _ in error.trailing_metadata())
