@@ -1,20 +1,49 @@
 """Addresses on this machine for services that nobody gave one."""
 
+import fcntl
+import os
 import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+_HOST = "127.0.0.1"
 
 
-def usual_or_free(port: int) -> str:
-    """Return a loopback address with the usual port, or a free one if it is taken.
+@contextmanager
+def usual_or_free(port: int) -> Iterator[str]:
+    """Give a loopback address with the usual port, or a free one if it is taken.
 
-    Two gateways on one machine then do not fight over the ports that only
-    internal clients use.
+    Two gateways on one machine then do not fight over the ports that nobody
+    chose. The usual port is this gateway's until the context ends, so that of two
+    that start at once only one believes it free.
     """
-    for candidate in (port, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", candidate))
-            except OSError:
-                continue
-            return f"127.0.0.1:{probe.getsockname()[1]}"
-    raise OSError("no port is free on 127.0.0.1")
+    claim = Path(tempfile.gettempdir()) / f"holdfast-{os.getuid()}-{port}.lock"
+    with claim.open("a", encoding="utf-8") as file:
+        for candidate in (port, 0) if _locks(file) else (0,):
+            if found := _bindable(candidate):
+                yield f"{_HOST}:{found}"
+                return
+    raise OSError(f"no port is free on {_HOST}")
+
+
+def _locks(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _bindable(port: int) -> int:
+    """Return the port, or whichever is free for port 0; 0 if it is taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except OSError:
+            return 0
+        bound: int = probe.getsockname()[1]
+        return bound

@@ -1,4 +1,9 @@
-"""`holdfast up`: the whole gateway on this machine, with one command."""
+"""`holdfast up`: the whole gateway on this machine, with one command.
+
+On standard output it says where it can be called, once it can: `ready` and the
+URL on one line, and on the next `grpc`, with the resolver's address and the
+executor's for internal callers.
+"""
 
 import asyncio
 import fcntl
@@ -10,7 +15,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-import structlog
 import uvloop
 
 from holdfast import logs, process
@@ -18,15 +22,15 @@ from holdfast.config_file import ConfigurationError
 from holdfast.rpc.clients import RemoteExecutor, RemoteResolver
 from holdfast.settings import Settings
 from holdfast.signing import PlanKeys, new_key, parse_keys
-from holdfast_cli import separate as apart
-from holdfast_cli.demo.demonstration import Demonstration
-from holdfast_cli.etcd_process import EtcdProcess
+from holdfast_cli.demo.demonstration import STATE_DIR, Demonstration
+from holdfast_cli.demo.process import SimulatorFailedError
+from holdfast_cli.etcd_binary import EtcdNotFoundError
+from holdfast_cli.etcd_process import EtcdProcess, EtcdStartError
 from holdfast_cli.ports import usual_or_free
+from holdfast_cli.separate import Service, running
 from holdfast_edge import gateway
 from holdfast_executor import server as executor_server
 from holdfast_resolver import server as resolver_server
-
-_log = structlog.get_logger("holdfast.up")
 
 _DRAIN_S = 10.0
 """What calls begun get after Ctrl-C or SIGTERM: on one's own machine, patience
@@ -35,6 +39,16 @@ ends before a pod's 30 s."""
 
 class StartError(Exception):
     """The gateway cannot start; the message says what to change."""
+
+
+_CANNOT_START = (
+    StartError,
+    EtcdNotFoundError,
+    EtcdStartError,
+    SimulatorFailedError,
+    OSError,
+)
+"""What an operator is to be told in one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +70,15 @@ class Ground:
         return PlanKeys(parse_keys(self.key_file.read_text(encoding="utf-8")))
 
 
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the three services are, each as `HOST:PORT`."""
+
+    edge: str
+    resolver: str
+    executor: str
+
+
 def run(config: Path | None, *, separate: bool) -> int:
     """Run until Ctrl-C or SIGTERM; return the process's exit status.
 
@@ -69,27 +92,36 @@ def run(config: Path | None, *, separate: bool) -> int:
     except ConfigurationError as error:
         sys.stderr.writelines(f"{fault}\n" for fault in error.faults)
         return process.USAGE_STATUS
-    except (StartError, OSError) as error:
+    except _CANNOT_START as error:
         sys.stderr.write(f"holdfast up: {error}\n")
         return process.USAGE_STATUS
     return 0
 
 
 async def _run(config: Path | None, *, separate: bool) -> None:
+    with process.ended_by_signals():
+        await _serve(config, separate=separate)
+
+
+async def _serve(config: Path | None, *, separate: bool) -> None:
     async with AsyncExitStack() as stack:
         demo = None
         if config is None:
+            stack.enter_context(_locked(STATE_DIR))
             demo = await stack.enter_async_context(Demonstration.running(os.environ))
             config = demo.config
         settings = _settings(config)
+        if demo is None:
+            stack.enter_context(_locked(settings.state_dir))
         ground = await stack.enter_async_context(_ground(settings, config))
         services = _separate(ground) if separate else _together(ground)
-        address = await stack.enter_async_context(services)
+        at = await stack.enter_async_context(services)
         process.settle()
-        print(f"ready http://{address}", flush=True)
+        print(f"ready http://{at.edge}", flush=True)
+        print(f"grpc resolver {at.resolver} executor {at.executor}", flush=True)
         if demo is not None:
-            print(demo.greeting(address), flush=True)
-        await process.until_signalled()
+            print(demo.greeting(at.edge), flush=True)
+        await process.for_ever()
 
 
 def _settings(config: Path) -> Settings:
@@ -101,28 +133,27 @@ def _settings(config: Path) -> Settings:
 
 @asynccontextmanager
 async def _ground(settings: Settings, config: Path) -> AsyncIterator[Ground]:
-    """Prepare the state directory, the keys and etcd."""
+    """Prepare the keys and etcd."""
     state = settings.state_dir
-    state.mkdir(parents=True, exist_ok=True)
-    with _locked(state):
-        key_file = state / "plan.keys"
-        if not key_file.exists():
-            key_file.touch(mode=0o600)
-            key_file.write_text(new_key() + "\n", encoding="utf-8")
-        if settings.etcd.endpoints:
-            yield Ground(settings, config, key_file, settings.etcd.endpoints)
-            return
-        etcd = EtcdProcess(state / "etcd")
-        endpoint = await etcd.start()
-        try:
-            yield Ground(settings, config, key_file, (endpoint,))
-        finally:
-            await etcd.stop()
+    key_file = state / "plan.keys"
+    if not key_file.exists():
+        key_file.touch(mode=0o600)
+        key_file.write_text(new_key() + "\n", encoding="utf-8")
+    if settings.etcd.endpoints:
+        yield Ground(settings, config, key_file, settings.etcd.endpoints)
+        return
+    etcd = EtcdProcess(state / "etcd")
+    endpoint = await etcd.start()
+    try:
+        yield Ground(settings, config, key_file, (endpoint,))
+    finally:
+        await etcd.stop()
 
 
 @contextmanager
 def _locked(state: Path) -> Iterator[None]:
-    """Keep a second gateway out of the same state directory."""
+    """Make the state directory, and keep a second gateway out of it."""
+    state.mkdir(parents=True, exist_ok=True)
     with (state / "lock").open("w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -135,46 +166,47 @@ def _locked(state: Path) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _together(ground: Ground) -> AsyncIterator[str]:
+async def _together(ground: Ground) -> AsyncIterator[Addresses]:
     """Run the three services in this process; their gRPC ports are open too."""
     settings, keys = ground.settings, ground.keys()
-    async with (
-        resolver_server.resolver(settings, keys, ground.etcd_endpoints) as resolver,
-        executor_server.executor(settings, keys, resolver) as executor,
-        resolver_server.grpc_server(resolver, usual_or_free(50051), _DRAIN_S) as first,
-        executor_server.grpc_server(executor, usual_or_free(50052), _DRAIN_S) as second,
-        gateway.edge(
-            settings.listen,
-            resolver,
-            executor,
-            ready=_always,
-            drain=timedelta(seconds=_DRAIN_S),
-        ) as address,
-    ):
-        _log.info("grpc_served", resolver=first, executor=second)
-        yield address
+    with usual_or_free(50051) as first, usual_or_free(50052) as second:
+        async with (
+            resolver_server.resolver(settings, keys, ground.etcd_endpoints) as resolver,
+            executor_server.executor(settings, keys, resolver) as executor,
+            resolver_server.grpc_server(resolver, first, _DRAIN_S) as resolver_at,
+            executor_server.grpc_server(executor, second, _DRAIN_S) as executor_at,
+            gateway.edge(
+                settings.listen,
+                resolver,
+                executor,
+                ready=_always,
+                drain=timedelta(seconds=_DRAIN_S),
+            ) as edge_at,
+        ):
+            yield Addresses(edge_at, resolver_at, executor_at)
 
 
 @asynccontextmanager
-async def _separate(ground: Ground) -> AsyncIterator[str]:
+async def _separate(ground: Ground) -> AsyncIterator[Addresses]:
     """Run the three services as processes that call each other over gRPC."""
-    resolver, executor = usual_or_free(50051), usual_or_free(50052)
-    shared = {
-        "HOLDFAST_CONFIG": str(ground.config.resolve()),
-        "HOLDFAST_PLAN_KEYS_FILE": str(ground.key_file.resolve()),
-        "HOLDFAST_ETCD_ENDPOINTS": ",".join(ground.etcd_endpoints),
-        "HOLDFAST_RESOLVER_TARGETS": resolver,
-        "HOLDFAST_EXECUTOR_TARGETS": executor,
-        "HOLDFAST_DRAIN_SECONDS": str(_DRAIN_S),
-        "HOLDFAST_LOG_LEVEL": os.environ.get("HOLDFAST_LOG_LEVEL", "warning"),
-    }
-    async with (
-        apart.running("holdfast_resolver", resolver, shared),
-        apart.running("holdfast_executor", executor, shared),
-        apart.running("holdfast_edge", ground.settings.listen, shared) as address,
-    ):
-        await _reachable(resolver, executor)
-        yield address
+    with usual_or_free(50051) as resolver, usual_or_free(50052) as executor:
+        shared = {
+            "HOLDFAST_CONFIG": str(ground.config.resolve()),
+            "HOLDFAST_PLAN_KEYS_FILE": str(ground.key_file.resolve()),
+            "HOLDFAST_ETCD_ENDPOINTS": ",".join(ground.etcd_endpoints),
+            "HOLDFAST_RESOLVER_TARGETS": resolver,
+            "HOLDFAST_EXECUTOR_TARGETS": executor,
+            "HOLDFAST_DRAIN_SECONDS": str(_DRAIN_S),
+            "HOLDFAST_LOG_LEVEL": os.environ.get("HOLDFAST_LOG_LEVEL", "warning"),
+        }
+        services = [
+            Service("holdfast_resolver", resolver, shared),
+            Service("holdfast_executor", executor, shared),
+            Service("holdfast_edge", ground.settings.listen, shared),
+        ]
+        async with running(services) as (_, _, edge):
+            await _reachable(resolver, executor)
+            yield Addresses(edge, resolver, executor)
 
 
 async def _always() -> bool:

@@ -121,7 +121,6 @@ def test_fields_without_a_counterpart_are_left_out(field: str) -> None:
     ("field", "value"),
     [
         ("n", 2),
-        ("audio", {"voice": "alloy", "format": "mp3"}),
         ("modalities", ["text", "audio"]),
         ("web_search_options", {}),
     ],

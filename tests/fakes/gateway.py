@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import httpx
 import yaml
 from openai import AsyncOpenAI, OpenAI
 
@@ -74,6 +75,7 @@ class Gateway:
     Attributes:
         base_url: The edge's, e.g. `http://127.0.0.1:40123`.
         resolver: The `HOST:PORT` of the resolver's gRPC; so is `executor`.
+        http: A plain client of it, with the key.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Gateway:
         self.resolver = ""
         self.executor = ""
         self.process: subprocess.Popen[str] | None = None
+        self.http = httpx.Client(headers={"x-api-key": KEY}, timeout=_START_S)
         self._clients: list[OpenAI] = []
 
     def start(self) -> None:
@@ -102,6 +105,7 @@ class Gateway:
         line = self.process.stdout.readline()
         assert line.startswith("ready "), (self.folder / "stderr.log").read_text()
         self.base_url = line.removeprefix("ready ").strip()
+        self.http.base_url = self.base_url
         _, _, self.resolver, _, self.executor = self.process.stdout.readline().split()
 
     def launch(self) -> None:
@@ -125,6 +129,7 @@ class Gateway:
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """End it and its clients, and return its exit status."""
+        self.http.close()
         while self._clients:
             self._clients.pop().close()
         assert self.process is not None

@@ -7,9 +7,15 @@ from datetime import timedelta
 import pytest
 
 from fakes.plans import deployment
-from holdfast.model import StepReason
+from holdfast.model import PlanStep, StepReason
 from holdfast_resolver.expansion import Member
-from holdfast_resolver.ordering import Spread, Turns, by_hash, steps
+from holdfast_resolver.ordering import (
+    Spread,
+    Turns,
+    by_hash,
+    providers_apart,
+    steps,
+)
 
 A, B, C, D = (deployment(f"{p}/m") for p in "abcd")
 SESSIONS = [f"session-{n}" for n in range(2_000)]
@@ -192,3 +198,13 @@ def test_who_cools_down_stands_last_and_the_soonest_back_before_the_later():
         ("a/m", StepReason.LAST_RESORT),
     ]
     assert len(arranged(cooling={**cooling, "c/m": 5})) == 3
+
+
+def test_fallbacks_go_to_another_provider_first() -> None:
+    """A provider that is down costs one attempt before another one is asked."""
+    places = ["aws/eu", "aws/us", "aws/jp", "gcp/eu", "gcp/us", "lab/eu"]
+    ordered = [PlanStep(deployment(place), StepReason.ROTATED, "m") for place in places]
+
+    arranged = [step.deployment.id for step in providers_apart(ordered)]
+
+    assert arranged == ["aws/eu", "gcp/eu", "lab/eu", "aws/us", "gcp/us", "aws/jp"]

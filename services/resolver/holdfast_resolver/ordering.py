@@ -1,6 +1,7 @@
 """In which order to try what is allowed. Pure but for the turns it counts."""
 
 import hashlib
+import itertools
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -158,4 +159,22 @@ def steps(  # noqa: PLR0913 - each is one fact about the order
                 )
             )
     cooling.sort(key=lambda step: step.cooldown or timedelta())
-    return healthy + cooling
+    return providers_apart(healthy) + cooling
+
+
+def providers_apart(ordered: Sequence[PlanStep]) -> list[PlanStep]:
+    """Put deployments of one provider apart, as far as there are others.
+
+    What fails often fails for a whole provider: a plan that tried one's
+    regions in a row would use up its attempts where nothing answers. The first
+    step stays first, and each provider's own stay in their order.
+    """
+    if len(ordered) < 3:
+        return list(ordered)
+    first, *rest = ordered
+    by_provider: dict[str, list[PlanStep]] = {}
+    for step in rest:
+        by_provider.setdefault(step.deployment.provider_id, []).append(step)
+    own = by_provider.pop(first.deployment.provider_id, [])
+    rounds = itertools.zip_longest(*by_provider.values(), own)
+    return [first, *(step for each in rounds for step in each if step is not None)]

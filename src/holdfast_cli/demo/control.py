@@ -14,6 +14,14 @@ from holdfast_cli.demo.state import DemoState
 _TIMEOUT_SECONDS = 5.0
 """The simulator is on this machine and has nothing else to do."""
 
+_UNCALLED: Mapping[str, Any] = {
+    "faults": [],
+    "received": 0,
+    "served": 0,
+    "abandoned": 0,
+}
+"""What there is to say of a provider that the simulator has not met yet."""
+
 
 class DemoError(Exception):
     """What was asked cannot be done, and what to do instead."""
@@ -94,8 +102,11 @@ class DemoControl:
         Raises:
             DemoError: The demo does not answer.
         """
-        providers = self._call("GET", "status")["providers"]
-        return [{"provider": provider, **row} for provider, row in providers.items()]
+        counted = self._call("GET", "status")["providers"]
+        return [
+            {"provider": provider, **counted.get(provider, _UNCALLED)}
+            for provider in sorted({*self._state.providers, *counted})
+        ]
 
     def _place(self, target: str) -> dict[str, str]:
         if target in self._state.providers:

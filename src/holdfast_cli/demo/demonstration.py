@@ -13,9 +13,13 @@ from holdfast.settings import Settings
 from holdfast_cli.demo.process import SimulatorProcess
 from holdfast_cli.demo.scenario import Scenario, scenario
 from holdfast_cli.demo.state import DemoState
+from holdfast_cli.ports import usual_or_free
 
 STATE_DIR = Path(".holdfast")
 """Where the demo keeps its state; git ignores it."""
+
+_PORT = 8080
+"""The edge's by default; the greeting says so where another one had to do."""
 
 _KEY_FILE = "demo.key"
 _CONFIGURATION_FILE = "demo.yaml"
@@ -48,21 +52,23 @@ class Demonstration:
         key = _key(STATE_DIR / _KEY_FILE)
         simulator = await SimulatorProcess.start()
         try:
-            what = scenario(
-                load_shipped(),
-                simulator_port=simulator.port,
-                key=key,
-                state_dir=STATE_DIR.resolve(),
-                environ=environ,
-            )
-            config = STATE_DIR / _CONFIGURATION_FILE
-            config.touch(mode=0o600)
-            config.write_text(what.configuration, encoding="utf-8")
-            what.state.write(STATE_DIR)
-            try:
-                yield cls(config, key, what)
-            finally:
-                DemoState.remove(STATE_DIR)
+            with usual_or_free(_PORT) as listen:
+                what = scenario(
+                    load_shipped(),
+                    simulator_port=simulator.port,
+                    key=key,
+                    listen=listen,
+                    state_dir=STATE_DIR.resolve(),
+                    environ=environ,
+                )
+                config = STATE_DIR / _CONFIGURATION_FILE
+                config.touch(mode=0o600)
+                config.write_text(what.configuration, encoding="utf-8")
+                what.state.write(STATE_DIR)
+                try:
+                    yield cls(config, key, what)
+                finally:
+                    DemoState.remove(STATE_DIR)
         finally:
             await simulator.stop()
 
@@ -70,10 +76,12 @@ class Demonstration:
         """Say what runs and what to try first."""
         real = ", ".join(self.scenario.real)
         called_for_real = f"\ncalled for real, with your credentials: {real}"
+        usual = address.endswith(f":{_PORT}")
+        elsewhere = f"    (port {_PORT} is taken; this one is free)"
         return f"""
 The demo: simulated providers, the real catalog.{called_for_real if real else ""}
 
-    address  http://{address}
+    address  http://{address}{"" if usual else elsewhere}
     key      {self.key}
 
 Try a call, then take a provider down and call again:

@@ -20,6 +20,7 @@ class Behaviour(Enum):
     CUT = "the answer is broken off"
     STALL = "the answer stops and the connection stays"
     EMPTY = "a success without an answer in it"
+    BLANK = "a success without a body"
     ERROR_WITHIN = "a success that turns into an error"
     UNENDED = "a stream without its last event"
     HTML = "a success that is a web page"
@@ -150,6 +151,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             Fault("cut", Behaviour.CUT, events=_AFTER_EVENTS),
             Fault("stall", Behaviour.STALL, events=_AFTER_EVENTS),
             Fault("empty", Behaviour.EMPTY),
+            Fault("blank", Behaviour.BLANK),
             Fault(
                 "error-in-stream",
                 Behaviour.ERROR_WITHIN,

@@ -117,6 +117,11 @@ async def _empty(turn: Turn) -> None:
     turn.exchange.end()
 
 
+async def _blank(turn: Turn) -> None:
+    turn.exchange.begin(_EVENTS if turn.prompt.stream else "application/json")
+    turn.exchange.end()
+
+
 async def _unended(turn: Turn) -> None:
     await _serve(turn, closed=False)
 
@@ -148,6 +153,7 @@ _SHOWN: Mapping[Behaviour, Callable[[Turn], Awaitable[None]]] = {
     Behaviour.CUT: _cut,
     Behaviour.STALL: _stall,
     Behaviour.EMPTY: _empty,
+    Behaviour.BLANK: _blank,
     Behaviour.ERROR_WITHIN: _error_within,
     Behaviour.UNENDED: _unended,
     Behaviour.HTML: _html,

@@ -8,6 +8,9 @@ from holdfast_cli.demo.faults import Fault
 from holdfast_cli.demo.prompt import Answer, Prompt, PromptError, piece, text_of
 from holdfast_cli.demo.wires import Events, event, fragments
 
+_MOST_COPIES = 128
+"""What OpenAI gives at most."""
+
 
 class OpenAIWire:
     """Requests and answers of `/v1/chat/completions`."""
@@ -20,6 +23,9 @@ class OpenAIWire:
         if not all(isinstance(message, dict) for message in messages):
             raise PromptError("'messages' must hold objects", "messages")
         users = [each for each in messages if each.get("role") == "user"]
+        copies = int(body.get("n") or 1)
+        if not 1 <= copies <= _MOST_COPIES:
+            raise PromptError(f"'n' must be from 1 to {_MOST_COPIES}", "n")
         limit = body.get("max_completion_tokens") or body.get("max_tokens")
         return Prompt(
             model=str(body.get("model", "")),
@@ -33,7 +39,7 @@ class OpenAIWire:
             forced_tool=_forced_tool(body.get("tool_choice")),
             schema=_schema(body.get("response_format")),
             stream=bool(body.get("stream")),
-            copies=int(body.get("n") or 1),
+            copies=copies,
             logprobs=bool(body.get("logprobs")),
             include_usage=bool((body.get("stream_options") or {}).get("include_usage")),
             max_tokens=limit,

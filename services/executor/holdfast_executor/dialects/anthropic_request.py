@@ -68,6 +68,7 @@ TRANSLATED = frozenset(
 """The fields that bear on what is sent. Any other one is left out."""
 
 LEFT_OUT = {
+    "audio": "It says how audio is to sound; `modalities` asks for some.",
     "frequency_penalty": "Anthropic has no penalties.",
     "presence_penalty": "Anthropic has no penalties.",
     "logit_bias": "It speaks of tokens of another model's vocabulary.",
@@ -103,7 +104,6 @@ class _Demand:
 
 _UNSERVED = (
     _Demand("n", lambda n: n != 1, "Claude gives one answer at a time."),
-    _Demand("audio", lambda _: True, "Claude gives no audio."),
     _Demand(
         "modalities",
         lambda kinds: not isinstance(kinds, list) or set(map(str, kinds)) != {"text"},
