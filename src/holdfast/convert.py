@@ -26,6 +26,9 @@ _CAPABILITIES: dict[int, model.Capability] = {
 _CACHED_DEPLOYMENTS = 16_384
 """The shipped catalog three times over; a converted deployment takes about 1 KB."""
 
+_CACHED_SETTINGS = 1_024
+"""Policies and limits are a project's: those of a thousand projects are kept."""
+
 
 def duration_to_wire(span: timedelta) -> duration_pb2.Duration:
     """Convert a span of time."""
@@ -168,6 +171,12 @@ def policy_to_wire(policy: model.ScopedPolicy) -> plan_pb2.ScopedPolicy:
 
 def policy_from_wire(policy: plan_pb2.ScopedPolicy) -> model.ScopedPolicy:
     """Convert a policy."""
+    return _policy(policy.SerializeToString())
+
+
+@functools.lru_cache(_CACHED_SETTINGS)
+def _policy(written: bytes) -> model.ScopedPolicy:
+    policy = plan_pb2.ScopedPolicy.FromString(written)
     return model.ScopedPolicy(
         policy.scope,
         allowed_providers=frozenset(policy.allowed_providers),
@@ -195,6 +204,12 @@ def limits_to_wire(limits: model.Limits) -> plan_pb2.Limits:
 
 def limits_from_wire(limits: plan_pb2.Limits) -> model.Limits:
     """Convert limits."""
+    return _limits(limits.SerializeToString())
+
+
+@functools.lru_cache(_CACHED_SETTINGS)
+def _limits(written: bytes) -> model.Limits:
+    limits = plan_pb2.Limits.FromString(written)
     return model.Limits(
         connect_timeout=duration_from_wire(limits.connect_timeout),
         first_token_timeout=duration_from_wire(limits.first_token_timeout),
@@ -208,7 +223,11 @@ def limits_from_wire(limits: plan_pb2.Limits) -> model.Limits:
 
 
 def step_to_wire(step: model.PlanStep) -> plan_pb2.PlanStep:
-    """Convert a step."""
+    """Convert a step. The same message may be returned again: do not change it."""
+    return _lasting_step(step) if step.cooldown is None else _step(step)
+
+
+def _step(step: model.PlanStep) -> plan_pb2.PlanStep:
     return plan_pb2.PlanStep(
         deployment=deployment_to_wire(step.deployment),
         credential_id=step.deployment.credential_id,
@@ -216,6 +235,9 @@ def step_to_wire(step: model.PlanStep) -> plan_pb2.PlanStep:
         response_model=step.response_model,
         cooldown=duration_to_wire(step.cooldown) if step.cooldown else None,
     )
+
+
+_lasting_step = functools.lru_cache(_CACHED_DEPLOYMENTS)(_step)
 
 
 def step_from_wire(step: plan_pb2.PlanStep) -> model.PlanStep:

@@ -88,6 +88,10 @@ class Deployment:
     allow_private_network: bool = False
     provider_display_name: str = ""
 
+    def __hash__(self) -> int:
+        # Its id is as good as all its fields, and looked up many times a request.
+        return hash(self.id)
+
 
 @dataclass(frozen=True, slots=True)
 class Model:

@@ -1,8 +1,8 @@
 """The resolver itself: a `Resolver` for whoever lives in the same process."""
 
 import re
+import secrets
 import time
-import uuid
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import timedelta
@@ -91,10 +91,10 @@ class ResolverService:
             model=request.model,
             session_id="" if derived_in_vain else request.session_id,
             requirements=convert.requirements_from_wire(request.requirements),
-            plan_id=uuid.uuid4().hex,
+            plan_id=secrets.token_hex(16),
             trace_id=request.trace_id
             if _TRACE_ID.fullmatch(request.trace_id)
-            else uuid.uuid4().hex,
+            else secrets.token_hex(16),
             explain=request.explain,
             commits=not request.validate_only,
         )

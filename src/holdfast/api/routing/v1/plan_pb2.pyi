@@ -203,7 +203,7 @@ class Plan(google.protobuf.message.Message):
     POLICIES_FIELD_NUMBER: builtins.int
     LIMITS_FIELD_NUMBER: builtins.int
     plan_id: builtins.str
-    """Identifies the plan in traces. A UUID without hyphens."""
+    """Identifies the plan in traces. 32 hex digits."""
     requested_model: builtins.str
     """The model field of the request, as the caller wrote it: a model id, an
     alias, a custom model or a pinned deployment id.
