@@ -31,6 +31,19 @@ format: install  ## Format the code
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
+bench: install  ## Measure beside the floor and other gateways; write docs/performance.md
+	$(BIN)/python -m bench
+	$(BIN)/python -m bench.report
+
+bench-quick: install  ## Measure a few scenarios beside the floor, in a minute
+	$(BIN)/python -m bench --quick --out bench/.results/quick.jsonl
+
+bench-guard: install  ## Fail if a request has become grossly dearer
+	$(BIN)/python -m bench.guard
+
+bench-peers:  ## Install the other gateways, into bench/.peers
+	bench/install-peers
+
 protos: .venv-protos/installed  ## Generate code from the protos
 	PATH="$(CURDIR)/.venv-protos/bin:$$PATH" .venv-protos/bin/python scripts/generate_protos.py
 
@@ -45,4 +58,5 @@ protos-check: protos
 pins: install  ## Pin the dependencies anew
 	scripts/pin
 
-.PHONY: help install run test check lint types imports format protos protos-check pins
+.PHONY: help install run test check lint types imports format protos protos-check pins \
+	bench bench-quick bench-guard bench-peers
