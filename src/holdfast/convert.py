@@ -43,8 +43,9 @@ def duration_from_wire(span: duration_pb2.Duration) -> timedelta:
     return timedelta(seconds=span.seconds, microseconds=span.nanos // 1_000)
 
 
+@functools.lru_cache(_CACHED_SETTINGS)
 def caller_to_wire(caller: model.Caller) -> caller_pb2.Caller:
-    """Convert a caller."""
+    """Convert a caller. The same message is returned again: do not change it."""
     return caller_pb2.Caller(
         organization_id=caller.organization_id,
         project_id=caller.project_id,

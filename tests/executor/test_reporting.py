@@ -176,3 +176,21 @@ async def test_a_report_under_way_when_closing_is_told_again():
     await asyncio.gather(closing, return_exceptions=True)
 
     assert hung.asked == 2
+
+
+async def test_what_changes_nothing_waits_for_company_and_the_rest_does_not():
+    """A success where it was expected goes with others; a failure goes at once."""
+    resolver = ListeningResolver()
+    reporter = Reporter(resolver)
+    reporter.start()
+    for _ in range(3):
+        reporter.tell(order([]), attempt(ordinal=1))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    told_before = len(resolver.batches)
+    reporter.tell(order([]), attempt(ordinal=2))
+    await until(lambda: resolver.ordinals)
+    await reporter.close()
+
+    assert told_before == 0
+    assert [len(batch.reports) for batch in resolver.batches] == [4]

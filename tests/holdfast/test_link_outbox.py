@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+import pytest
+
 from fakes.patience import until
-from holdfast.rpc.link.outbox import BATCH_BYTES, Outbox
+from holdfast.rpc.link.outbox import BATCH_BYTES, CROWD, Outbox
 
 
 class Stream:
@@ -74,3 +76,23 @@ async def test_closing_writes_what_waits():
     await asyncio.wait_for(outbox.run(), 10)
 
     assert stream.written == [b"last"]
+
+
+@pytest.mark.parametrize(
+    ("calls", "together"), [(CROWD, [b"a", b"bc"]), (CROWD - 1, [b"a", b"b", b"c"])]
+)
+async def test_a_crowds_writes_keep_their_distance(calls: int, together: list[bytes]):
+    """Frames that follow one another go together where many calls are under way."""
+    stream = Stream()
+    for _ in range(3):
+        stream.go.release()
+    outbox = Outbox(stream.write, lambda: calls)
+    async with running(outbox):
+        for frame in (b"a", b"b", b"c"):
+            outbox.put(frame)
+            # Time enough to write, and none for the distance to pass.
+            for _ in range(5):
+                await asyncio.sleep(0)
+        await until(lambda: b"".join(stream.written) == b"abc")
+
+    assert stream.written == together

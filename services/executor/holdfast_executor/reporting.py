@@ -8,7 +8,7 @@ import structlog
 from holdfast import convert
 from holdfast.api.resolver.v1 import resolver_service_pb2 as pb
 from holdfast.errors import DeadlineExceededError, ServiceUnavailableError
-from holdfast.model import Attempt
+from holdfast.model import Attempt, Outcome
 from holdfast.ports import Resolver
 from holdfast_executor.execution import Order
 
@@ -20,6 +20,11 @@ that is dropped delays learning and loses nothing else."""
 
 _BATCH = 200
 """Reports of one call; about 40 KiB."""
+
+_LINGER_S = 0.02
+"""How long a report that changes nothing waits for others to go with: a call of
+its own for each would cost a tenth of a request. What another request should
+know of at once does not wait."""
 
 _TIMEOUT_S = 5.0
 _PAUSE_S = 0.5
@@ -34,6 +39,7 @@ class Reporter:
         self._resolver = resolver
         self._waiting: deque[pb.AttemptReport] = deque(maxlen=_MOST_WAITING)
         self._wake = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -42,6 +48,8 @@ class Reporter:
 
     async def close(self) -> None:
         """Send what waits while somebody is there to take it, and end."""
+        if self._timer is not None:
+            self._timer.cancel()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -60,12 +68,19 @@ class Reporter:
                 retry_after_cap_seconds=order.limits.retry_after_cap.total_seconds(),
             )
         )
-        self._wake.set()
+        if _changes_something(order, attempt):
+            self._wake.set()
+        elif self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(_LINGER_S, self._wake.set)
 
     async def _send_forever(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
             while self._waiting:
                 if not await self._send():
                     await asyncio.sleep(_PAUSE_S)
@@ -91,3 +106,16 @@ class Reporter:
             self._waiting.extendleft(reversed(batch))
             raise
         return True
+
+
+def _changes_something(order: Order, attempt: Attempt) -> bool:
+    """Tell whether the next request may be planned otherwise for this attempt.
+
+    A failure leaves its deployment aside; an answer of another deployment than
+    the session's own, or than the plan's first, moves the session.
+    """
+    return (
+        attempt.outcome is not Outcome.SUCCEEDED
+        or attempt.ordinal > 1
+        or order.bound_deployment_id not in ("", attempt.deployment_id)
+    )

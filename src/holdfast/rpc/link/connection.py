@@ -33,8 +33,8 @@ class Connection:
         """
         self._offers = offers
         self._context = context
-        self._outbox = Outbox(context.write)
         self._running: dict[int, _Running] = {}
+        self._outbox = Outbox(context.write, self._running.__len__)
         self._stopping: set[asyncio.Task[None]] = set()
         self._drains = False
 

@@ -1,8 +1,9 @@
 """What waits to be written to a stream, and goes in as few writes as may be.
 
-A write costs the same whether it carries one frame or a hundred. So nothing
-waits for company: the first frame is written at once, and what becomes ready
-while a write is under way goes together in the next one.
+A write costs the same whether it carries one frame or a hundred, and wakes the
+other process. So what becomes ready while a write is under way goes together in
+the next one, and where many calls are under way writes keep a distance: their
+frames come together meanwhile. A call alone waits for nothing.
 """
 
 import asyncio
@@ -14,6 +15,16 @@ BATCH_BYTES = 1024 * 1024
 cost of a write is spread over thousands of frames; more would only hold up the
 frame behind, and the other side's memory."""
 
+CROWD = 4
+"""The calls under way from which on writes keep their distance. Fewer would wait
+for one another in vain."""
+
+DISTANCE_S = 0.004
+"""From one write to the next in a crowd. Three processes on one core, 16 calls
+at a time, take 1,120 us of CPU a request without it, 840 with 2 ms, 610 with 4 ms
+and no less with more (measured). A model's tokens come 10 ms apart at the
+soonest, so that a reader does not see it."""
+
 
 class Outbox:
     """The frames that wait to be written to one stream.
@@ -23,13 +34,20 @@ class Outbox:
     each is serialized once, and its size is known.
     """
 
-    def __init__(self, write: Callable[[bytes], Awaitable[object]]) -> None:
+    def __init__(
+        self,
+        write: Callable[[bytes], Awaitable[object]],
+        calls: Callable[[], int] = int,
+    ) -> None:
         """Write nothing yet.
 
         Args:
             write: Writes one message, and returns once another may follow.
+            calls: Counts the calls under way on the stream.
         """
         self._write = write
+        self._calls = calls
+        self._written = 0.0
         self._waiting: deque[bytes] = deque()
         self._woken: asyncio.Future[None] | None = None
         self._closed = False
@@ -48,11 +66,20 @@ class Outbox:
         """Write until closed."""
         while not self._closed or self._waiting:
             if self._waiting:
+                await self._keep_distance()
                 await self._write(self._batch())
             else:
                 self._woken = asyncio.get_running_loop().create_future()
                 await self._woken
                 self._woken = None
+
+    async def _keep_distance(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._calls() >= CROWD and not self._closed:
+            early = self._written + DISTANCE_S - loop.time()
+            if early > 0:
+                await asyncio.sleep(early)
+        self._written = loop.time()
 
     def _wake(self) -> None:
         if self._woken is not None and not self._woken.done():

@@ -28,8 +28,8 @@ class Session:
         """
         self._service = service
         self._stream = stream
-        self._outbox = Outbox(stream.write)
         self._calls: dict[int, Call] = {}
+        self._outbox = Outbox(stream.write, self._calls.__len__)
         self._ids = itertools.count(1)
         self.left = asyncio.Event()
         """Set once no new call belongs here: the other side drains or is gone."""
@@ -81,8 +81,9 @@ class Session:
             self._stream.cancel()
             writing.cancel()
             self._leave_for(why)
-            calls, self._calls = self._calls, {}
-            for call in calls.values():
+            calls = [*self._calls.values()]
+            self._calls.clear()
+            for call in calls:
                 call.end(ReplicaGoneError(why))
             await asyncio.gather(writing, return_exceptions=True)
 
