@@ -86,11 +86,11 @@ async def test_a_crowds_writes_keep_their_distance(calls: int, together: list[by
     stream = Stream()
     for _ in range(3):
         stream.go.release()
-    outbox = Outbox(stream.write, lambda: calls)
+    outbox = Outbox(stream.write, lambda: calls, distance_s=0.5)
     async with running(outbox):
         for frame in (b"a", b"b", b"c"):
             outbox.put(frame)
-            # Time enough to write, and none for the distance to pass.
+            # Time enough to write, and far from enough for the distance.
             for _ in range(5):
                 await asyncio.sleep(0)
         await until(lambda: b"".join(stream.written) == b"abc")

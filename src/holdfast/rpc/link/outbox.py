@@ -38,15 +38,18 @@ class Outbox:
         self,
         write: Callable[[bytes], Awaitable[object]],
         calls: Callable[[], int] = int,
+        distance_s: float = DISTANCE_S,
     ) -> None:
         """Write nothing yet.
 
         Args:
             write: Writes one message, and returns once another may follow.
             calls: Counts the calls under way on the stream.
+            distance_s: From one write to the next in a crowd, in seconds.
         """
         self._write = write
         self._calls = calls
+        self._distance_s = distance_s
         self._written = 0.0
         self._waiting: deque[bytes] = deque()
         self._woken: asyncio.Future[None] | None = None
@@ -76,7 +79,7 @@ class Outbox:
     async def _keep_distance(self) -> None:
         loop = asyncio.get_running_loop()
         if self._calls() >= CROWD and not self._closed:
-            early = self._written + DISTANCE_S - loop.time()
+            early = self._written + self._distance_s - loop.time()
             if early > 0:
                 await asyncio.sleep(early)
         self._written = loop.time()
