@@ -6,6 +6,7 @@ RemoteExecutor(["executor:50052"], reach=Link)      # all requests over one stre
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from typing import ClassVar
 
 from holdfast.api.catalog.v1 import catalog_service_pb2 as catalog_pb
 from holdfast.api.executor.v1 import executor_service_pb2 as executor_pb
@@ -25,8 +26,10 @@ _PATIENCE_WITH_EACH_S = 2.0
 a second; a replica that takes so long hangs."""
 
 
-class RemoteResolver:
-    """A `Resolver` with one or more replicas."""
+class _Remote:
+    """A service with one or more replicas."""
+
+    _service: ClassVar[str]
 
     def __init__(
         self,
@@ -43,7 +46,7 @@ class RemoteResolver:
             patience_s: How long to wait for a replica where none is there, in
                 seconds: one that is started anew is back within a few.
         """
-        self._replicas = Replicas("resolver", targets, reach, patience_s)
+        self._replicas = Replicas(self._service, targets, reach, patience_s)
 
     async def connected(self) -> None:
         """Wait until some replica can be called."""
@@ -56,6 +59,12 @@ class RemoteResolver:
     async def close(self) -> None:
         """Hang up."""
         await self._replicas.close()
+
+
+class RemoteResolver(_Remote):
+    """A `Resolver` with one or more replicas."""
+
+    _service = "resolver"
 
     async def resolve_model(
         self, request: resolver_pb.ResolveModelRequest, *, deadline: float | None = None
@@ -95,37 +104,10 @@ class RemoteResolver:
         )
 
 
-class RemoteExecutor:
+class RemoteExecutor(_Remote):
     """An `Executor` with one or more replicas."""
 
-    def __init__(
-        self,
-        targets: Sequence[str],
-        *,
-        reach: Reach = PlainReplica,
-        patience_s: float = 0.0,
-    ) -> None:
-        """Prepare to call them; nothing is called yet.
-
-        Args:
-            targets: gRPC targets, e.g. `127.0.0.1:50052` or `dns:///executor:50052`.
-            reach: How each is called.
-            patience_s: How long to wait for a replica where none is there, in
-                seconds: one that is started anew is back within a few.
-        """
-        self._replicas = Replicas("executor", targets, reach, patience_s)
-
-    async def connected(self) -> None:
-        """Wait until some replica can be called."""
-        await self._replicas.connected()
-
-    def is_reachable(self) -> bool:
-        """Tell whether some replica can be called now."""
-        return self._replicas.is_reachable()
-
-    async def close(self) -> None:
-        """Hang up."""
-        await self._replicas.close()
+    _service = "executor"
 
     async def execute(
         self, request: executor_pb.ExecuteRequest, *, deadline: float | None = None
