@@ -26,6 +26,9 @@ class _Routing(msgspec.Struct):
     max_completion_tokens: int | None = None
 
 
+_ROUTING_FIELDS = _Routing.__struct_fields__
+
+_encode = msgspec.json.Encoder().encode
 _decode_routing = msgspec.json.Decoder(_Routing).decode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -53,14 +56,19 @@ class Chat:
         Raises:
             msgspec.DecodeError: The body is no such JSON object.
         """
-        routing = _decode_routing(body)
+        fields = _decode_fields(body)
+        # A large body is gone through once; what is read of it is small.
+        few = {name: fields[name] for name in _ROUTING_FIELDS if name in fields}
+        routing = _decode_routing(_encode(few))
         options = routing.stream_options
-        return cls(
+        chat = cls(
             body,
             stream=bool(routing.stream),
             include_usage=bool(options and options.include_usage),
             max_tokens=routing.max_completion_tokens or routing.max_tokens or 0,
         )
+        vars(chat)["fields"] = fields
+        return chat
 
     @functools.cached_property
     def fields(self) -> dict[str, msgspec.Raw]:
