@@ -99,4 +99,4 @@ async def serve(settings: Settings, environment: Environment) -> AsyncIterator[s
 
 def main() -> None:
     """Run the resolver until told to stop."""
-    process.main("resolver", serve)
+    process.main("resolver", serve, knows_catalog=True)
