@@ -25,7 +25,6 @@ _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 _OBJECT = "chat.completion.chunk"
-_TEXTS = ("content", "reasoning", "reasoning_content", "refusal")
 
 
 class _Choice:
