@@ -41,6 +41,12 @@ bench-quick: install  ## Measure a few scenarios beside the floor, in a minute
 bench-guard: install  ## Fail if a request has become grossly dearer
 	$(BIN)/python -m bench.guard
 
+fault-bench: install  ## Run every fault against the real services; print a table
+	$(BIN)/python -m bench.faults
+
+soak: install  ## Send 100,000 requests of every kind; print how memory grows
+	$(BIN)/python -m bench.soak
+
 bench-peers:  ## Install the other gateways, into bench/.peers
 	bench/install-peers
 
@@ -59,4 +65,4 @@ pins: install  ## Pin the dependencies anew
 	scripts/pin
 
 .PHONY: help install run test check lint types imports format protos protos-check pins \
-	bench bench-quick bench-guard bench-peers
+	bench bench-quick bench-guard bench-peers fault-bench soak
