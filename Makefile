@@ -24,8 +24,14 @@ lint: install
 types: install
 	$(BIN)/mypy
 
-imports: install
-	$(BIN)/lint-imports
+imports: install .venv-imports/installed
+	PYTHONPATH=src:services/edge:services/executor:services/resolver \
+		.venv-imports/bin/lint-imports
+
+.venv-imports/installed: requirements/imports.txt
+	python3 -m venv .venv-imports
+	.venv-imports/bin/pip install --quiet --require-hashes -r requirements/imports.txt
+	touch $@
 
 format: install  ## Format the code
 	$(BIN)/ruff format
