@@ -8,12 +8,35 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+from holdfast.sealing import SealingKeys
 from holdfast.signing import PlanKeys, parse_keys
+
+_TOLD = "told"
+"""In a field's metadata: whether a variable tells it."""
+
+_MOST_WORKERS = 64
+"""A link connects anew until it has met each of them, by chance."""
 
 
 class EnvironmentVariableError(Exception):
     """A variable is missing or wrong; the message names it and the remedy."""
+
+
+class Worker(NamedTuple):
+    """Which of several processes that share an address this is.
+
+    Attributes:
+        number: From 1.
+        of: How many there are.
+    """
+
+    number: int = 1
+    of: int = 1
+
+
+ALONE = Worker()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +51,15 @@ class Environment:
         etcd_endpoints: In place of the configuration file's.
         plan_keys: `id:base64` each; the first signs, all verify.
         plan_keys_file: Where they are read from instead.
+        sealing_keys: `id:base64` each, of 32 bytes; the first seals credentials
+            that plans bear, all open them.
+        sealing_keys_file: Where they are read from instead.
         metrics_listen: Where Prometheus metrics are served. None: nowhere but
             at the edge's `/metrics`.
         log_level: `debug`, `info`, `warning` or `error`.
         drain_seconds: How long calls begun may go on after SIGTERM.
+        workers: How many processes of this service share its address.
+        worker: Which of them this is; it is told by its parent.
     """
 
     config: Path | None = None
@@ -41,9 +69,13 @@ class Environment:
     etcd_endpoints: tuple[str, ...] = ()
     plan_keys: str = ""
     plan_keys_file: Path | None = None
+    sealing_keys: str = ""
+    sealing_keys_file: Path | None = None
     metrics_listen: str | None = None
     log_level: str = "info"
     drain_seconds: float = 30.0
+    workers: int = 1
+    worker: Worker = dataclasses.field(default=ALONE, metadata={_TOLD: False})
 
     def keys(self) -> PlanKeys:
         """Return the keys that plans are signed with.
@@ -51,24 +83,48 @@ class Environment:
         Raises:
             EnvironmentVariableError: There are none, or they are no keys.
         """
-        text = self.plan_keys
+        text = _text("PLAN_KEYS", self.plan_keys, self.plan_keys_file)
         try:
-            if self.plan_keys_file is not None:
-                text = self.plan_keys_file.read_text(encoding="utf-8")
             return PlanKeys(parse_keys(text))
-        except OSError as error:
-            raise EnvironmentVariableError(
-                f"HOLDFAST_PLAN_KEYS_FILE: {error}; name a file that can be read"
-            ) from error
         except ValueError as error:
             raise EnvironmentVariableError(
                 f"HOLDFAST_PLAN_KEYS: {error}; give the resolver and the executor "
                 "the same keys, each as id:base64"
             ) from error
 
+    def sealing(self) -> SealingKeys | None:
+        """Return the keys that credentials are sealed with, None if there are none.
+
+        Raises:
+            EnvironmentVariableError: They are no keys.
+        """
+        text = _text("SEALING_KEYS", self.sealing_keys, self.sealing_keys_file)
+        if not text.strip():
+            return None
+        try:
+            return SealingKeys(parse_keys(text))
+        except ValueError as error:
+            raise EnvironmentVariableError(
+                f"HOLDFAST_SEALING_KEYS: {error}; write each as id:base64 of 32 bytes"
+            ) from error
+
+
+def _text(name: str, text: str, file: Path | None) -> str:
+    """Return what a variable says, or the file that stands in place of it."""
+    if file is None:
+        return text
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise EnvironmentVariableError(
+            f"HOLDFAST_{name}_FILE: {error}; name a file that can be read"
+        ) from error
+
 
 VARIABLES = {
-    f"HOLDFAST_{field.name.upper()}": field for field in dataclasses.fields(Environment)
+    f"HOLDFAST_{field.name.upper()}": field
+    for field in dataclasses.fields(Environment)
+    if field.metadata.get(_TOLD, True)
 }
 """Every variable there is, by name."""
 
@@ -101,6 +157,11 @@ def _converted(text: str, kind: str) -> object:
         return tuple(word for word in text.replace(",", " ").split())
     if "Path" in kind:
         return Path(text)
+    if "int" in kind:
+        count = int(text)
+        if not 1 <= count <= _MOST_WORKERS:
+            raise ValueError(f"{text} is none of 1 to {_MOST_WORKERS}")
+        return count
     if "float" in kind:
         seconds = float(text)
         if not 0 <= seconds < 86_400:

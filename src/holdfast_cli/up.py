@@ -19,6 +19,7 @@ import uvloop
 
 from holdfast import logs, process
 from holdfast.config_file import ConfigurationError
+from holdfast.configuration import load_configuration
 from holdfast.rpc.clients import RemoteExecutor, RemoteResolver
 from holdfast.settings import Settings
 from holdfast.signing import PlanKeys, new_key, parse_keys
@@ -125,7 +126,7 @@ async def _serve(config: Path | None, *, separate: bool) -> None:
 
 
 def _settings(config: Path) -> Settings:
-    loaded = process.load_configuration(config)
+    loaded = load_configuration(config)
     for warning in loaded.warnings:
         sys.stderr.write(f"warning: {warning}\n")
     return loaded.settings

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any, TypeVar
 
 from holdfast.api.executor.v1 import executor_service_pb2 as executor_pb
-from holdfast.ports import Executor
+from holdfast.ports import ExecuteRequest, ExecuteResponse, Executor
 from holdfast.rpc.clients import RemoteExecutor, RemoteResolver
 from holdfast.rpc.link.client import Link
 from holdfast.rpc.link.offers import of_executor, of_resolver
@@ -17,15 +17,22 @@ _Message = TypeVar("_Message")
 
 @contextlib.asynccontextmanager
 async def linked(
-    executor: Any = None, resolver: Any = None, *, at: str = "127.0.0.1:0"
+    executor: Any = None,
+    resolver: Any = None,
+    *,
+    at: str = "127.0.0.1:0",
+    lanes: bool = True,
 ) -> AsyncIterator[str]:
-    """Serve an executor, a resolver or both over links alone; give the address."""
+    """Serve an executor, a resolver or both over links alone; give the address.
+
+    Without lanes, as between two machines.
+    """
     server = GrpcServer([])
     offers = {
         **(of_executor(executor) if executor is not None else {}),
         **(of_resolver(resolver) if resolver is not None else {}),
     }
-    serve_link(server, offers)
+    serve_link(server, offers, lanes=lanes)
     address = await server.start(at)
     try:
         yield address
@@ -34,10 +41,12 @@ async def linked(
 
 
 @contextlib.asynccontextmanager
-async def stoppable(executor: Executor) -> AsyncIterator[tuple[GrpcServer, str]]:
+async def stoppable(
+    executor: Executor, *, lanes: bool = True
+) -> AsyncIterator[tuple[GrpcServer, str]]:
     """Serve an executor over links until the test stops its server."""
     server = GrpcServer([])
-    serve_link(server, of_executor(executor))
+    serve_link(server, of_executor(executor), lanes=lanes)
     address = await server.start("127.0.0.1:0")
     try:
         yield server, address
@@ -66,9 +75,11 @@ async def resolvers(*targets: str) -> AsyncIterator[RemoteResolver]:
 
 
 @contextlib.asynccontextmanager
-async def remote(executor: Executor) -> AsyncIterator[RemoteExecutor]:
+async def remote(
+    executor: Executor, *, lanes: bool = True
+) -> AsyncIterator[RemoteExecutor]:
     """Reach an executor that is served for this one test."""
-    async with linked(executor) as address, executors(address) as far:
+    async with linked(executor, lanes=lanes) as address, executors(address) as far:
         yield far
 
 
@@ -89,16 +100,13 @@ class ExecutorByBody:
         self._executors = executors
 
     async def execute(
-        self, request: executor_pb.ExecuteRequest, *, deadline: float | None = None
-    ) -> executor_pb.ExecuteResponse:
+        self, request: ExecuteRequest, *, deadline: float | None = None
+    ) -> ExecuteResponse:
         executor = self._executors[request.body]
         return await executor.execute(request, deadline=deadline)
 
     def execute_stream(
-        self,
-        request: executor_pb.ExecuteStreamRequest,
-        *,
-        deadline: float | None = None,
+        self, request: ExecuteRequest, *, deadline: float | None = None
     ) -> AsyncGenerator[executor_pb.ExecuteStreamResponse, None]:
         executor = self._executors[request.body]
         return executor.execute_stream(request, deadline=deadline)
@@ -120,21 +128,18 @@ class CountingExecutor:
         """
         self.sent = 0
         self._count = count
-        self._padding = bytes(padding)
+        self._padding = b" " * padding
 
     async def execute(
-        self, request: executor_pb.ExecuteRequest, *, deadline: float | None = None
-    ) -> executor_pb.ExecuteResponse:
-        return executor_pb.ExecuteResponse(body=request.body)
+        self, request: ExecuteRequest, *, deadline: float | None = None
+    ) -> ExecuteResponse:
+        return ExecuteResponse(request.body, executor_pb.Served(), ())
 
     async def execute_stream(
-        self,
-        request: executor_pb.ExecuteStreamRequest,
-        *,
-        deadline: float | None = None,
+        self, request: ExecuteRequest, *, deadline: float | None = None
     ) -> AsyncGenerator[executor_pb.ExecuteStreamResponse, None]:
         for number in range(self._count or int(request.body)):
             yield executor_pb.ExecuteStreamResponse(
-                chunks=executor_pb.Chunks(events=[b"%d" % number, self._padding])
+                chunks=executor_pb.Chunks(events=b"%d" % number + self._padding)
             )
             self.sent += 1

@@ -1,6 +1,7 @@
 """A resolver and an executor at the other end of a link, as if they were here."""
 
 import asyncio
+import dataclasses
 
 import pytest
 import uvloop
@@ -12,7 +13,7 @@ from fakes.links import (
     remote,
     resolvers,
 )
-from fakes.plans import attempt
+from fakes.plans import asking, attempt
 from fakes.services import (
     COMPLETION,
     KEY,
@@ -26,8 +27,6 @@ from fakes.services import (
 )
 from holdfast.api.catalog.v1 import catalog_service_pb2 as catalog_pb
 from holdfast.api.common.v1 import caller_pb2
-from holdfast.api.executor.v1 import executor_service_pb2 as executor_pb
-from holdfast.api.resolver.v1 import resolver_service_pb2 as resolver_pb
 from holdfast.errors import (
     BY_REASON,
     DeadlineExceededError,
@@ -37,13 +36,14 @@ from holdfast.errors import (
     StreamInterruptedError,
 )
 from holdfast.model import Outcome
+from holdfast.ports import ReportAttemptsRequest, ResolveModelRequest
 from holdfast.rpc.clients import RemoteExecutor
 from holdfast_resolver.directory import key_digest
 
 BY_KEY = caller_pb2.Principal(api_key_digest=key_digest(KEY))
-REQUEST = executor_pb.ExecuteRequest(body=b"{}")
-STREAM = executor_pb.ExecuteStreamRequest(body=b"{}")
-FLOOD = executor_pb.ExecuteStreamRequest(body=b"flood")
+REQUEST = asking(b"{}")
+STREAM = asking(b"{}")
+FLOOD = asking(b"flood")
 ATTEMPTS = (
     attempt("a/m-eu", Outcome.RATE_LIMITED, http_status=429, retry_after=2.5),
     attempt("b/m-us", Outcome.TIMED_OUT, ordinal=2),
@@ -87,15 +87,15 @@ async def test_a_resolver_resolves_reports_and_lists():
         linked(resolver=ResolverOfOneKey()) as address,
         resolvers(address) as far,
     ):
-        wanted = resolver_pb.ResolveModelRequest(principal=BY_KEY, model=MODEL)
+        wanted = ResolveModelRequest(key_digest(KEY), MODEL)
         resolved = await far.resolve_model(wanted)
-        await far.report_attempts(resolver_pb.ReportAttemptsRequest())
+        await far.report_attempts(ReportAttemptsRequest())
         listed = await far.list_models(catalog_pb.ListModelsRequest(principal=BY_KEY))
-        wanted.model = "claude-sonet-4-5"
+        mistaken = dataclasses.replace(wanted, model="claude-sonet-4-5")
         with pytest.raises(ModelNotFoundError, match="Did you mean"):
-            await far.resolve_model(wanted)
+            await far.resolve_model(mistaken)
 
-    assert resolved.plan.key_id == "k"
+    assert resolved.wire.key_id == "k"
     assert listed.aliases[0].alias_id == "default-llm"
 
 
@@ -209,4 +209,4 @@ async def test_a_method_that_is_not_offered_is_a_fault():
     """An executor resolves nothing, and says so at once."""
     async with linked(AnsweringExecutor()) as address, resolvers(address) as far:
         with capture_logs(), pytest.raises(InternalError):
-            await far.resolve_model(resolver_pb.ResolveModelRequest(model=MODEL))
+            await far.resolve_model(ResolveModelRequest(b"", MODEL))

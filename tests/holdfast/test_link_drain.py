@@ -6,28 +6,33 @@ import pytest
 from grpc import aio
 
 from fakes.links import ExecutorByBody, collect, executors, linked, stoppable
+from fakes.plans import asking
 from fakes.services import AnsweringExecutor, WaitingExecutor
-from holdfast.api.executor.v1 import executor_service_pb2 as executor_pb
 from holdfast.api.link.v1 import link_service_pb2 as link_pb
 from holdfast.api.link.v1 import link_service_pb2_grpc as link_rpc
 from holdfast.errors import ServiceUnavailableError
+from holdfast.rpc.link import frames
 from holdfast.rpc.methods import EXECUTE
 from holdfast.rpc.server import GrpcServer
 
-REQUEST = executor_pb.ExecuteRequest(body=b"{}")
-STREAM = executor_pb.ExecuteStreamRequest(body=b"{}")
+REQUEST = asking(b"{}")
+STREAM = asking(b"{}")
 
 
-async def test_a_server_that_stops_answers_what_had_begun_and_nothing_more():
+@pytest.mark.parametrize("lanes", [True, False])
+async def test_a_server_that_stops_answers_what_had_begun_and_nothing_more(lanes):
     """What is asked meanwhile goes to another replica."""
     whole, streamed = WaitingExecutor(), WaitingExecutor(first_chunk=True)
     other = AnsweringExecutor()
     async with (
-        stoppable(ExecutorByBody({b"{}": whole, b"[]": streamed})) as (server, one),
+        stoppable(ExecutorByBody({b"{}": whole, b"[]": streamed}), lanes=lanes) as (
+            server,
+            one,
+        ),
         linked(other) as two,
         executors(one, two) as far,
     ):
-        stream = far.execute_stream(executor_pb.ExecuteStreamRequest(body=b"[]"))
+        stream = far.execute_stream(asking(b"[]"))
         await anext(stream)
         await far.execute(REQUEST)
         calling = asyncio.create_task(far.execute(REQUEST))
@@ -61,39 +66,40 @@ async def test_a_server_ends_what_outlasts_its_grace():
 async def test_a_call_that_crosses_the_news_of_a_drain_is_refused_unbegun():
     """So that it can safely be asked of another replica."""
     executor = WaitingExecutor()
-    first, second = (
-        link_pb.ConnectRequest(
-            frames=[
-                link_pb.CallFrame(
-                    call_id=number, open=link_pb.Open(method=EXECUTE.name)
-                )
-            ]
-        )
-        for number in (1, 2)
-    )
+    request = EXECUTE.write(REQUEST)
     async with (
         stoppable(executor) as (server, address),
         aio.insecure_channel(address) as channel,
     ):
         stream = link_rpc.LinkServiceStub(channel).Connect()
-        await stream.write(first)
+        await stream.write(said(frames.opening(1, EXECUTE.name, request, 0)))
         await asyncio.wait_for(executor.began.wait(), 10)
         stopping = asyncio.create_task(server.stop(30))
         news = await stream.read()
-        await stream.write(second)
+        await stream.write(said(frames.opening(2, EXECUTE.name, request, 0)))
         refusal = await stream.read()
         executor.release.set()
         answer = await stream.read()
         ended = await stream.read()
         await asyncio.wait_for(stopping, 10)
 
-    kinds = [
-        (frame.call_id, frame.WhichOneof("kind"))
-        for message in (news, refusal, answer)
-        for frame in message.frames
-    ]
-    assert kinds == [(0, "going"), (2, "refused"), (1, "end")]
+    assert news.frames == frames.going()
+    assert refusal.frames == frames.refused(2)
+    assert read(answer) == [(frames.ANSWER, 1)]
     assert ended is aio.EOF
+
+
+def said(frame: bytes) -> link_pb.ConnectRequest:
+    return link_pb.ConnectRequest(frames=frame)
+
+
+def read(message: link_pb.ConnectResponse | link_pb.ConnectRequest):
+    """Take a message's frames apart: the kind and the call of each."""
+    taken: list[tuple[int, int]] = []
+    frames.FrameReader(lambda kind, call_id, *_: taken.append((kind, call_id))).feed(
+        message.frames
+    )
+    return taken
 
 
 class RefusingLinks(link_rpc.LinkServiceServicer):
@@ -103,12 +109,7 @@ class RefusingLinks(link_rpc.LinkServiceServicer):
         await context.send_initial_metadata(())
         async for message in request_iterator:
             yield link_pb.ConnectResponse(
-                frames=[
-                    link_pb.AnswerFrame(
-                        call_id=frame.call_id, refused=link_pb.Refused()
-                    )
-                    for frame in message.frames
-                ]
+                frames=b"".join(frames.refused(call_id) for _, call_id in read(message))
             )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
@@ -22,8 +22,8 @@ class Stream:
         self.written: list[bytes] = []
         self.go = asyncio.Semaphore(0)
 
-    async def write(self, message: bytes) -> None:
-        self.written.append(message)
+    async def write(self, frames: Sequence[bytes]) -> None:
+        self.written.append(b"".join(frames))
         await self.go.acquire()
 
 

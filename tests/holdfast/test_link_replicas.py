@@ -13,6 +13,7 @@ from fakes.links import (
     linked,
     resolvers,
 )
+from fakes.plans import asking
 from fakes.services import (
     KEY,
     MODEL,
@@ -22,14 +23,13 @@ from fakes.services import (
     WaitingExecutor,
 )
 from holdfast.api.common.v1 import caller_pb2
-from holdfast.api.executor.v1 import executor_service_pb2 as executor_pb
-from holdfast.api.resolver.v1 import resolver_service_pb2 as resolver_pb
 from holdfast.api.resolver.v1 import resolver_service_pb2_grpc as resolver_rpc
 from holdfast.errors import (
     AllAttemptsFailedError,
     DeadlineExceededError,
     ServiceUnavailableError,
 )
+from holdfast.ports import ResolveModelRequest
 from holdfast.rpc.link.client import Link
 from holdfast.rpc.link.offers import of_resolver
 from holdfast.rpc.link.server import serve_link
@@ -41,8 +41,8 @@ from holdfast_resolver.directory import key_digest
 from holdfast_resolver.servicer import ResolverServicer
 
 BY_KEY = caller_pb2.Principal(api_key_digest=key_digest(KEY))
-REQUEST = executor_pb.ExecuteRequest(body=b"{}")
-STREAM = executor_pb.ExecuteStreamRequest(body=b"{}")
+REQUEST = asking(b"{}")
+STREAM = asking(b"{}")
 
 
 async def dead_address() -> str:
@@ -52,9 +52,9 @@ async def dead_address() -> str:
     return address
 
 
-def resolve_request(**facts) -> resolver_pb.ResolveModelRequest:
-    return resolver_pb.ResolveModelRequest(
-        **{"principal": BY_KEY, "model": MODEL, **facts}
+def resolve_request(**facts) -> ResolveModelRequest:
+    return ResolveModelRequest(
+        **{"principal": key_digest(KEY), "model": MODEL, **facts}
     )
 
 
@@ -251,12 +251,12 @@ async def test_a_resolver_that_hung_is_asked_last_for_a_while(reach):
 
 @contextlib.asynccontextmanager
 async def linked_and_plain(resolver) -> AsyncIterator[str]:
-    """Serve a resolver both ways."""
+    """Serve a resolver both ways, as between two machines."""
     server = GrpcServer([])
     resolver_rpc.add_ResolverServiceServicer_to_server(
         ResolverServicer(resolver), server.grpc
     )
-    serve_link(server, of_resolver(resolver))
+    serve_link(server, of_resolver(resolver), lanes=False)
     address = await server.start("127.0.0.1:0")
     try:
         yield address

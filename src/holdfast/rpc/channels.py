@@ -4,7 +4,7 @@ import asyncio
 
 from grpc import aio
 
-from holdfast.rpc.server import MESSAGE_BYTES
+from holdfast.rpc.limits import MESSAGE_BYTES
 
 CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
@@ -21,6 +21,8 @@ CHANNEL_OPTIONS = (
     # Whatever its name says, this is how long one attempt to connect may take:
     # on a machine that is overloaded, more than a tenth of a second.
     ("grpc.min_reconnect_backoff_ms", 1_000),
+    # Channels to one address connect each for itself: workers may share it.
+    ("grpc.use_local_subchannel_pool", 1),
     # Who retries is decided by us: an execution may have been billed.
     ("grpc.enable_retries", 0),
 )

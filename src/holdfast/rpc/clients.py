@@ -10,7 +10,13 @@ from typing import ClassVar
 
 from holdfast.api.catalog.v1 import catalog_service_pb2 as catalog_pb
 from holdfast.api.executor.v1 import executor_service_pb2 as executor_pb
-from holdfast.api.resolver.v1 import resolver_service_pb2 as resolver_pb
+from holdfast.health import Rests
+from holdfast.ports import (
+    ExecuteRequest,
+    ExecuteResponse,
+    ReportAttemptsRequest,
+    ResolveModelRequest,
+)
 from holdfast.rpc.methods import (
     EXECUTE,
     EXECUTE_STREAM,
@@ -20,6 +26,7 @@ from holdfast.rpc.methods import (
 )
 from holdfast.rpc.plain import PlainReplica
 from holdfast.rpc.replicas import Reach, Replicas
+from holdfast.signing import SignedPlan
 
 _PATIENCE_WITH_EACH_S = 2.0
 """A resolve takes well under a millisecond, and a list of all models a tenth of
@@ -67,8 +74,8 @@ class RemoteResolver(_Remote):
     _service = "resolver"
 
     async def resolve_model(
-        self, request: resolver_pb.ResolveModelRequest, *, deadline: float | None = None
-    ) -> resolver_pb.ResolveModelResponse:
+        self, request: ResolveModelRequest, *, deadline: float | None = None
+    ) -> SignedPlan:
         """Resolve; a session meets the same replica again while it is there."""
         return await self._replicas.ask(
             RESOLVE_MODEL,
@@ -80,10 +87,10 @@ class RemoteResolver(_Remote):
 
     async def report_attempts(
         self,
-        request: resolver_pb.ReportAttemptsRequest,
+        request: ReportAttemptsRequest,
         *,
         deadline: float | None = None,
-    ) -> resolver_pb.ReportAttemptsResponse:
+    ) -> Rests | None:
         """Report; a replica that is slow to take it is not asked to hurry.
 
         What one has taken counts, so that it is not told to another as well.
@@ -110,16 +117,13 @@ class RemoteExecutor(_Remote):
     _service = "executor"
 
     async def execute(
-        self, request: executor_pb.ExecuteRequest, *, deadline: float | None = None
-    ) -> executor_pb.ExecuteResponse:
+        self, request: ExecuteRequest, *, deadline: float | None = None
+    ) -> ExecuteResponse:
         """Execute on one replica; on another only if the first was not there."""
         return await self._replicas.ask(EXECUTE, request, deadline)
 
     def execute_stream(
-        self,
-        request: executor_pb.ExecuteStreamRequest,
-        *,
-        deadline: float | None = None,
+        self, request: ExecuteRequest, *, deadline: float | None = None
     ) -> AsyncGenerator[executor_pb.ExecuteStreamResponse, None]:
         """Execute on one replica; on another only if the first was not there."""
         return self._replicas.stream(EXECUTE_STREAM, request, deadline)

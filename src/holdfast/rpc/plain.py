@@ -9,13 +9,13 @@ from holdfast.errors import GatewayError
 from holdfast.rpc.channels import open_channel, time_left
 from holdfast.rpc.errors import from_call
 from holdfast.rpc.methods import Method, Request, Response
-from holdfast.rpc.replicas import ReplicaGoneError
+from holdfast.rpc.replicas import Found, ReplicaGoneError
 
 
 class PlainReplica:
     """A replica behind a channel."""
 
-    def __init__(self, service: str, target: str) -> None:
+    def __init__(self, service: str, target: str, _found: Found | None = None) -> None:
         """Prepare a channel; nothing is called yet.
 
         Args:

@@ -79,7 +79,10 @@ _SUSPICION_S = 10.0
 """How long a replica that did not answer is asked last, in seconds: by then gRPC
 has noticed if its host is gone, and one call in ten seconds may look again."""
 
-Reach = Callable[[str, str], Replica]
+Found = Callable[[Replica], None]
+"""Told of a further replica at the same target."""
+
+Reach = Callable[[str, str, Found], Replica]
 """Makes the client of one replica, of the service's name and a gRPC target."""
 
 
@@ -101,9 +104,15 @@ class Replicas:
             raise ValueError(f"no address of a {service} was given")
         self._service = service
         self._patience_s = patience_s
-        self._replicas = [reach(service, target) for target in targets]
-        self._suspected_until = dict.fromkeys(self._replicas, 0.0)
+        self._replicas: list[Replica] = []
+        self._suspected_until: dict[Replica, float] = {}
+        for target in targets:
+            self._add(reach(service, target, self._add))
         self._turns = itertools.count()
+
+    def _add(self, replica: Replica) -> None:
+        self._replicas.append(replica)
+        self._suspected_until[replica] = 0.0
 
     def is_reachable(self) -> bool:
         """Tell whether some replica can be called now."""

@@ -6,14 +6,12 @@ from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-MESSAGE_BYTES = 40 * 1024 * 1024
-"""A request's body may have 32 MiB; the plan and the framing get the rest."""
+from holdfast.environment import ALONE, Worker
+from holdfast.rpc.limits import MESSAGE_BYTES
 
 SERVER_OPTIONS = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
     ("grpc.max_send_message_length", MESSAGE_BYTES),
-    # Two servers on one port would share the calls by chance; we want an error.
-    ("grpc.so_reuseport", 0),
     # Clients may ask whether we live every 10 s, calls or none: they have to
     # notice a host that vanished without a word.
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
@@ -24,14 +22,19 @@ SERVER_OPTIONS = (
 class GrpcServer:
     """Serves what is registered on it, beside health and reflection."""
 
-    def __init__(self, service_names: Sequence[str]) -> None:
+    def __init__(self, service_names: Sequence[str], worker: Worker = ALONE) -> None:
         """Prepare a server.
 
         Args:
             service_names: Full names of the services that will be registered,
                 for health and reflection.
+            worker: Which of several processes on the same address this is.
         """
-        self.grpc = aio.server(options=SERVER_OPTIONS)
+        # Two servers that share a port by accident would share its calls by
+        # chance; we want an error.
+        shares = ("grpc.so_reuseport", int(worker.of > 1))
+        self.grpc = aio.server(options=(*SERVER_OPTIONS, shares))
+        self.worker = worker
         self._names = tuple(service_names)
         self._before_stop: list[Callable[[], None]] = []
         self._health = health.aio.HealthServicer()

@@ -10,9 +10,11 @@ from holdfast.errors import InternalError
 from holdfast.rpc.channels import open_channel
 from holdfast.rpc.errors import time_ran_out
 from holdfast.rpc.link.call import Call
+from holdfast.rpc.link.lane import METADATA_KEY
 from holdfast.rpc.link.session import Session
+from holdfast.rpc.link.workers import Workers, met
 from holdfast.rpc.methods import Method, Request, Response
-from holdfast.rpc.replicas import ReplicaGoneError
+from holdfast.rpc.replicas import Found, ReplicaGoneError
 
 CONNECT = "/holdfast.api.link.v1.LinkService/Connect"
 
@@ -21,6 +23,10 @@ _log = structlog.get_logger("holdfast.link")
 _PAUSE_S = 0.1
 """Between two attempts at a stream, in seconds, where the replica takes
 connections and no streams. While it takes no connections, gRPC sets the pace."""
+
+_NEEDLESS_S = 5.0
+"""The same where every worker of a target is called by another link already: the
+target runs fewer than it did."""
 
 _CONNECT_S = 5.0
 """How long a replica may take to accept a stream, in seconds. It does so before
@@ -35,21 +41,32 @@ class Link:
     is sought for the calls to come.
     """
 
-    def __init__(self, service: str, target: str) -> None:
+    def __init__(
+        self,
+        service: str,
+        target: str,
+        found: Found | None = None,
+        workers: Workers | None = None,
+    ) -> None:
         """Prepare a channel; nothing is connected yet.
 
         Args:
             service: What it is called in errors, e.g. `resolver`.
             target: A gRPC target.
+            found: Told of a link to each further worker of the target.
+            workers: Those of the target, where another link told of this one.
         """
         self._service = service
+        self._target = target
+        self._found_further = found
+        self._workers = workers or Workers(self._make_link)
         self._log = _log.bind(service=service, target=target)
         self._channel = open_channel(target)
         self._session: Session | None = None
         self._up = asyncio.Event()
         self._settled = asyncio.Event()
         """Set unless an attempt to connect is under way that is worth waiting for."""
-        self._is_lost = False
+        self._is_lost = workers is not None
         self._keeping: asyncio.Task[None] | None = None
         self._sessions: set[asyncio.Task[None]] = set()
 
@@ -130,6 +147,13 @@ class Link:
             raise ReplicaGoneError("it could not be reached")
         return self._session
 
+    def _make_link(self) -> None:
+        """Call a further worker, if whoever holds this link can use it."""
+        if self._found_further is not None:
+            link = Link(self._service, self._target, self._found_further, self._workers)
+            link._keep()
+            self._found_further(link)
+
     def _keep(self) -> None:
         if self._keeping is None:
             self._keeping = asyncio.create_task(self._keep_connected())
@@ -148,7 +172,8 @@ class Link:
                     await asyncio.sleep(_PAUSE_S)
             else:
                 self._settled.set()
-                await asyncio.sleep(_PAUSE_S)
+                needless = self._is_lost and self._workers.are_all_called()
+                await asyncio.sleep(_NEEDLESS_S if needless else _PAUSE_S)
                 await self._channel.channel_ready()
 
     async def _connect(self) -> Session | None:
@@ -160,7 +185,7 @@ class Link:
         )()
         try:
             async with asyncio.timeout(_CONNECT_S):
-                await stream.initial_metadata()
+                metadata = await stream.initial_metadata()
         except TimeoutError:
             stream.cancel()
             self._lost("it did not answer")
@@ -168,7 +193,15 @@ class Link:
         if stream.done():
             self._lost(await stream.details())
             return None
+        told = dict(metadata or ())
+        if not self._workers.take(self, met(told)):
+            stream.cancel()
+            await self._channel.close()
+            self._channel = open_channel(self._target)
+            return None
         session = Session(self._service, stream)
+        if lane := told.get(METADATA_KEY):
+            await session.take_lane(str(lane))
         running = asyncio.create_task(session.run())
         self._sessions.add(running)
         running.add_done_callback(self._sessions.discard)
@@ -184,6 +217,7 @@ class Link:
     def _lost(self, why: str) -> None:
         self._session = None
         self._up.clear()
+        self._workers.leave(self)
         # Said once, and not again at every attempt.
         if not self._is_lost:
             self._log.warning("replica_lost", why=why)

@@ -1,6 +1,8 @@
 """One stream from a client, and the work that is done for the calls on it."""
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import structlog
@@ -11,10 +13,12 @@ from holdfast.errors import GatewayError, InternalError
 from holdfast.rpc.channels import answer_by
 from holdfast.rpc.errors import Context
 from holdfast.rpc.link import frames
+from holdfast.rpc.link import lane as lanes
+from holdfast.rpc.link.frames import FrameReader, Opening
+from holdfast.rpc.link.lane import METADATA_KEY, Lane
 from holdfast.rpc.link.offers import Offers, Streamed
 from holdfast.rpc.link.outbox import Outbox
 from holdfast.rpc.link.window import WINDOW_BYTES
-from holdfast.rpc.server import MESSAGE_BYTES
 
 _log = structlog.get_logger("holdfast.link")
 
@@ -24,23 +28,43 @@ _FAILED = InternalError("A service of the gateway failed; its log says how.")
 class Connection:
     """The calls that one client makes over one stream."""
 
-    def __init__(self, offers: Offers, context: Context) -> None:
+    def __init__(
+        self,
+        offers: Offers,
+        context: Context,
+        *,
+        metadata: tuple[tuple[str, str], ...] = (),
+        offers_lane: bool = True,
+    ) -> None:
         """Take over a stream.
 
         Args:
             offers: What can be called.
             context: gRPC's, whose messages go out as bytes.
+            metadata: What the client is told at once.
+            offers_lane: Whether a client on this machine may have a lane.
         """
+        self._metadata = metadata
+        self._offers_lane = offers_lane
         self._offers = offers
         self._context = context
         self._running: dict[int, _Running] = {}
-        self._outbox = Outbox(context.write, self._running.__len__)
+        self._outbox = Outbox(self._write, self._running.__len__)
+        self._lane: Lane | None = None
         self._stopping: set[asyncio.Task[None]] = set()
         self._drains = False
 
     async def run(self) -> None:
         """Answer calls until the client leaves, or all are answered in a drain."""
-        await self._context.send_initial_metadata(())
+        async with AsyncExitStack() as stack:
+            metadata = self._metadata
+            if self._offers_lane:
+                name = await stack.enter_async_context(lanes.offered(self._make_lane))
+                metadata += ((METADATA_KEY, name),) if name else ()
+            await self._context.send_initial_metadata(metadata)
+            await self._work()
+
+    async def _work(self) -> None:
         halves = [
             asyncio.create_task(self._read()),
             asyncio.create_task(self._outbox.run()),
@@ -53,6 +77,8 @@ class Connection:
             for half in halves:
                 half.cancel()
             await asyncio.gather(*halves, *self._stopping, return_exceptions=True)
+            if self._lane is not None:
+                self._lane.close()
 
     def drain(self) -> None:
         """Begin no further call, and end once those begun are answered."""
@@ -60,24 +86,34 @@ class Connection:
         self._outbox.put(frames.going())
         self._end_if_drained()
 
+    def _make_lane(self) -> Lane:
+        self._lane = Lane(FrameReader(self._take).feed)
+        return self._lane
+
     async def _read(self) -> None:
+        reader = FrameReader(self._take)
         while (message := await self._context.read()) is not aio.EOF:
-            for frame in message.frames:
-                self._take(frame)
+            reader.feed(message.frames)
 
-    def _take(self, frame: pb.CallFrame) -> None:
-        kind = frame.WhichOneof("kind")
-        if kind == "open":
+    async def _write(self, batch: Sequence[bytes]) -> None:
+        if self._lane is not None:
+            await self._lane.write(batch)
+        else:
+            message = pb.ConnectResponse(frames=b"".join(batch))
+            await self._context.write(message.SerializeToString())
+
+    def _take(self, kind: int, call_id: int, data: bytes, begin: int, end: int) -> None:
+        if kind == frames.OPEN:
             if self._drains:
-                self._outbox.put(frames.refused(frame.call_id))
+                self._outbox.put(frames.refused(call_id))
             else:
-                self._begin(frame.call_id, frame.open)
-        elif kind == "cancel":
-            self._stop(frame.call_id)
-        elif kind == "credit_bytes" and frame.call_id in self._running:
-            self._running[frame.call_id].credit.grant(frame.credit_bytes)
+                self._begin(call_id, frames.opened(data, begin, end))
+        elif kind == frames.CANCEL:
+            self._stop(call_id)
+        elif kind == frames.CREDIT and call_id in self._running:
+            self._running[call_id].credit.grant(frames.granted(data, begin))
 
-    def _begin(self, call_id: int, opening: pb.Open) -> None:
+    def _begin(self, call_id: int, opening: Opening) -> None:
         credit = _Credit()
         task = asyncio.create_task(self._answer(call_id, opening, credit))
         self._running[call_id] = _Running(task, credit)
@@ -89,7 +125,7 @@ class Connection:
             running.task.add_done_callback(self._stopping.discard)
             self._end_if_drained()
 
-    async def _answer(self, call_id: int, opening: pb.Open, credit: "_Credit") -> None:
+    async def _answer(self, call_id: int, opening: Opening, credit: "_Credit") -> None:
         try:
             last = await self._carry_out(call_id, opening, credit)
         except GatewayError as error:
@@ -114,22 +150,22 @@ class Connection:
             self._outbox.close()
 
     async def _carry_out(
-        self, call_id: int, opening: pb.Open, credit: "_Credit"
+        self, call_id: int, opening: Opening, credit: "_Credit"
     ) -> bytes:
         """Answer a call, and return its last frame."""
         offer = self._offers.get(opening.method)
         if offer is None:
             _log.error("call_of_unknown_method", method=opening.method)
             return frames.failed(call_id, _FAILED)
-        request = offer.method.request.FromString(opening.request)
+        request = offer.method.take(opening.request)
         deadline = _deadline(opening.time_left_us)
         if not isinstance(offer, Streamed):
             answer = await offer.answer(request, deadline=deadline)
-            return _bounded(frames.whole(call_id, answer.SerializeToString()))
+            return _bounded(frames.whole(call_id, offer.method.answer(answer)))
         answers = offer.answer(request, deadline=deadline)
         try:
             async for message in answers:
-                answer = message.SerializeToString()
+                answer = offer.method.answer(message)
                 self._outbox.put(_bounded(frames.part(call_id, answer)))
                 credit.left -= len(answer)
                 if credit.left <= 0:
@@ -172,6 +208,6 @@ def _deadline(time_left_us: int) -> float | None:
 
 def _bounded(frame: bytes) -> bytes:
     """Return a frame that a message can hold: a larger one would end the stream."""
-    if len(frame) > MESSAGE_BYTES:
+    if len(frame) > frames.LARGEST:
         raise InternalError("The answer is larger than the gateway passes on.")
     return frame

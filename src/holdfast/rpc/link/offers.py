@@ -20,7 +20,7 @@ class Whole:
     """A method that answers with one message.
 
     Attributes:
-        method: Its name and messages.
+        method: Its name, and how it is written.
         answer: Takes a request, and a `deadline` on the loop's clock.
     """
 
@@ -33,7 +33,7 @@ class Streamed:
     """A method that answers with a stream of messages.
 
     Attributes:
-        method: Its name and messages.
+        method: Its name, and how it is written.
         answer: Takes a request, and a `deadline` on the loop's clock. What it
             returns is closed as soon as nobody reads it.
     """

@@ -8,7 +8,7 @@ frames come together meanwhile. A call alone waits for nothing.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 BATCH_BYTES = 1024 * 1024
 """The most that goes in one write, unless a single frame is larger. By then the
@@ -29,21 +29,20 @@ soonest, so that a reader does not see it."""
 class Outbox:
     """The frames that wait to be written to one stream.
 
-    A frame is a serialized message with that one frame in it: messages of one
-    kind, laid end to end, are a message with the frames of all of them. So
-    each is serialized once, and its size is known.
+    They are handed on as they are, side by side: whether they have to be joined
+    depends on what carries them.
     """
 
     def __init__(
         self,
-        write: Callable[[bytes], Awaitable[object]],
+        write: Callable[[Sequence[bytes]], Awaitable[object]],
         calls: Callable[[], int] = int,
         distance_s: float = DISTANCE_S,
     ) -> None:
         """Write nothing yet.
 
         Args:
-            write: Writes one message, and returns once another may follow.
+            write: Writes frames, and returns once others may follow.
             calls: Counts the calls under way on the stream.
             distance_s: From one write to the next in a crowd, in seconds.
         """
@@ -88,12 +87,10 @@ class Outbox:
         if self._woken is not None and not self._woken.done():
             self._woken.set_result(None)
 
-    def _batch(self) -> bytes:
+    def _batch(self) -> Sequence[bytes]:
         waiting = self._waiting
-        first = waiting.popleft()
-        if not waiting:
-            return first
-        frames, size = [first], len(first)
+        batch = [waiting.popleft()]
+        size = len(batch[0])
         while waiting and (size := size + len(waiting[0])) <= BATCH_BYTES:
-            frames.append(waiting.popleft())
-        return b"".join(frames)
+            batch.append(waiting.popleft())
+        return batch

@@ -1,7 +1,9 @@
 """One stream to a replica, from its opening to its end, with the calls on it."""
 
 import asyncio
+import contextlib
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 from grpc import aio
@@ -10,10 +12,16 @@ from holdfast.api.link.v1 import link_service_pb2 as pb
 from holdfast.errors import InternalError, RequestTooLargeError
 from holdfast.rpc.errors import from_bytes, time_ran_out
 from holdfast.rpc.link import frames
+from holdfast.rpc.link import lane as lanes
 from holdfast.rpc.link.call import Call
+from holdfast.rpc.link.frames import FrameReader
+from holdfast.rpc.link.lane import Lane
 from holdfast.rpc.link.outbox import Outbox
 from holdfast.rpc.replicas import ReplicaGoneError
-from holdfast.rpc.server import MESSAGE_BYTES
+
+_LAST_WORDS_S = 1.0
+"""How long what was said over a lane may take to come once the stream beside it
+has ended in good order, in seconds: it is on its way already."""
 
 
 class Session:
@@ -29,11 +37,21 @@ class Session:
         self._service = service
         self._stream = stream
         self._calls: dict[int, Call] = {}
-        self._outbox = Outbox(stream.write, self._calls.__len__)
+        self._lane: Lane | None = None
+        self._outbox = Outbox(self._write, self._calls.__len__)
         self._ids = itertools.count(1)
         self.left = asyncio.Event()
         """Set once no new call belongs here: the other side drains or is gone."""
         self.why_left = ""
+
+    async def take_lane(self, name: str) -> None:
+        """Have the frames go over the lane that the other side offers, if they can.
+
+        To be called before the first call.
+        """
+        lane = Lane(FrameReader(self._take).feed)
+        if await lanes.take(name, lane):
+            self._lane = lane
 
     def call(self, method: str, request: bytes, deadline: float | None) -> Call:
         """Begin a call, whose answer is read from what is returned.
@@ -49,10 +67,10 @@ class Session:
         """
         call_id = next(self._ids)
         opening = frames.opening(call_id, method, request, _time_left_us(deadline))
-        if len(opening) > MESSAGE_BYTES:
+        if len(opening) > frames.LARGEST:
             raise RequestTooLargeError(
                 "The request is larger than the gateway's services pass on.",
-                limit_bytes=str(MESSAGE_BYTES),
+                limit_bytes=str(frames.LARGEST),
             )
         call = self._calls[call_id] = Call(call_id, self, deadline)
         self._outbox.put(opening)
@@ -69,52 +87,72 @@ class Session:
 
     async def run(self) -> None:
         """Carry calls until the stream ends, and fail those that it leaves."""
+        reading = asyncio.create_task(self._read())
+        ends: list[asyncio.Task[Any]] = [reading]
+        if self._lane is not None:
+            ends.append(asyncio.create_task(self._lane.closed.wait()))
         writing = asyncio.create_task(self._outbox.run())
         why = "it hung up"
         try:
-            while (message := await self._stream.read()) is not aio.EOF:
-                for frame in message.frames:
-                    self._take(frame)
-        except aio.AioRpcError as error:
-            why = error.details()
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if reading.done():
+                why = reading.result()
         finally:
             self._stream.cancel()
-            writing.cancel()
+            if self._lane is not None:
+                self._lane.close()
+            for task in (*ends, writing):
+                task.cancel()
             self._leave_for(why)
             calls = [*self._calls.values()]
             self._calls.clear()
             for call in calls:
                 call.end(ReplicaGoneError(why))
-            await asyncio.gather(writing, return_exceptions=True)
+            await asyncio.gather(*ends, writing, return_exceptions=True)
 
-    def _take(self, frame: pb.AnswerFrame) -> None:
-        kind = frame.WhichOneof("kind")
-        if kind == "message":
-            if (call := self._calls.get(frame.call_id)) is not None:
-                call.arrive(frame.message)
-        elif kind == "going":
+    async def _read(self) -> str:
+        """Read the stream to its end, and say why it ended."""
+        reader = FrameReader(self._take)
+        try:
+            while (message := await self._stream.read()) is not aio.EOF:
+                reader.feed(message.frames)
+        except aio.AioRpcError as error:
+            return error.details() or "it broke"
+        if self._lane is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_WORDS_S):
+                    await self._lane.closed.wait()
+        return "it hung up"
+
+    async def _write(self, batch: Sequence[bytes]) -> None:
+        if self._lane is not None:
+            await self._lane.write(batch)
+        else:
+            message = pb.ConnectRequest(frames=b"".join(batch))
+            await self._stream.write(message.SerializeToString())
+
+    def _take(self, kind: int, call_id: int, data: bytes, begin: int, end: int) -> None:
+        if kind == frames.PART:
+            if (call := self._calls.get(call_id)) is not None:
+                call.arrive(data[begin:end])
+        elif kind == frames.GOING:
             self._leave_for("it drains")
-        elif (call := self._calls.pop(frame.call_id, None)) is not None:
-            if kind == "refused":
+        elif (call := self._calls.pop(call_id, None)) is not None:
+            if kind == frames.ANSWER:
+                call.arrive(data[begin:end])
+                call.end()
+            elif kind == frames.FINISHED:
+                call.end()
+            elif kind == frames.STATUS:
+                call.end(from_bytes(data[begin:end], self._service))
+            elif kind == frames.REFUSED:
                 call.end(ReplicaGoneError("it drains"))
             else:
-                self._end(call, frame.end)
+                call.end(InternalError(f"The gateway's {self._service} said nothing."))
 
     def _leave_for(self, why: str) -> None:
         self.why_left = self.why_left or why
         self.left.set()
-
-    def _end(self, call: Call, end: pb.End) -> None:
-        result = end.WhichOneof("result")
-        if result == "answer":
-            call.arrive(end.answer)
-            call.end()
-        elif result == "finished":
-            call.end()
-        elif result == "status":
-            call.end(from_bytes(end.status, self._service))
-        else:
-            call.end(InternalError(f"The gateway's {self._service} said nothing."))
 
 
 def _time_left_us(deadline: float | None) -> int:

@@ -1,0 +1,208 @@
+"""Between what the services ask of one another and the messages that carry it.
+
+One pair of functions a message, and nothing else: no defaults, no checks.
+"""
+
+from datetime import timedelta
+
+from holdfast import convert
+from holdfast.api.common.v1 import caller_pb2
+from holdfast.api.executor.v1 import executor_service_pb2 as executor_pb
+from holdfast.api.resolver.v1 import resolver_service_pb2 as resolver_pb
+from holdfast.health import Rests
+from holdfast.model import Caller
+from holdfast.ports import (
+    Answering,
+    AttemptReport,
+    ExecuteRequest,
+    ExecuteResponse,
+    ReportAttemptsRequest,
+    ResolveModelRequest,
+)
+from holdfast.signing import SignedPlan
+
+
+def principal_to_wire(principal: bytes | Caller) -> caller_pb2.Principal:
+    """Convert who asks."""
+    if isinstance(principal, bytes):
+        return caller_pb2.Principal(api_key_digest=principal)
+    return caller_pb2.Principal(caller=convert.caller_to_wire(principal))
+
+
+def principal_from_wire(principal: caller_pb2.Principal) -> bytes | Caller:
+    """Convert who asks."""
+    if principal.HasField("caller"):
+        return convert.caller_from_wire(principal.caller)
+    return principal.api_key_digest
+
+
+def resolve_request_to_wire(
+    request: ResolveModelRequest,
+) -> resolver_pb.ResolveModelRequest:
+    """Convert what a plan is to be made for."""
+    return resolver_pb.ResolveModelRequest(
+        principal=principal_to_wire(request.principal),
+        model=request.model,
+        session_id=request.session_id,
+        session_derived=request.session_derived,
+        requirements=convert.requirements_to_wire(request.requirements),
+        explain=request.explain,
+        validate_only=request.validate_only,
+        trace_id=request.trace_id,
+    )
+
+
+def resolve_request_from_wire(
+    request: resolver_pb.ResolveModelRequest,
+) -> ResolveModelRequest:
+    """Convert what a plan is to be made for."""
+    return ResolveModelRequest(
+        principal_from_wire(request.principal),
+        request.model,
+        request.session_id,
+        request.session_derived,
+        convert.requirements_from_wire(request.requirements),
+        request.explain,
+        request.validate_only,
+        request.trace_id,
+    )
+
+
+def resolve_response_to_wire(plan: SignedPlan) -> resolver_pb.ResolveModelResponse:
+    """Convert a plan that was made."""
+    return resolver_pb.ResolveModelResponse(plan=plan.wire)
+
+
+def resolve_response_from_wire(
+    response: resolver_pb.ResolveModelResponse,
+) -> SignedPlan:
+    """Convert a plan that was made."""
+    return SignedPlan(response.plan)
+
+
+def reports_to_wire(
+    request: ReportAttemptsRequest,
+) -> resolver_pb.ReportAttemptsRequest:
+    """Convert how attempts ended."""
+    return resolver_pb.ReportAttemptsRequest(
+        reports=[
+            resolver_pb.AttemptReport(
+                caller=convert.caller_to_wire(report.caller),
+                plan_id=report.plan_id,
+                session_key=report.session_key,
+                bound_deployment_id=report.bound_deployment_id,
+                attempts=map(convert.attempt_to_wire, report.attempts),
+                retry_after_cap_seconds=report.retry_after_cap.total_seconds(),
+                answering=_answering_to_wire(report.answering),
+            )
+            for report in request.reports
+        ],
+        known_rests=request.known_rests,
+    )
+
+
+def reports_from_wire(
+    request: resolver_pb.ReportAttemptsRequest,
+) -> ReportAttemptsRequest:
+    """Convert how attempts ended."""
+    reports = [
+        AttemptReport(
+            convert.caller_from_wire(report.caller),
+            report.plan_id,
+            report.session_key,
+            report.bound_deployment_id,
+            tuple(map(convert.attempt_from_wire, report.attempts)),
+            timedelta(seconds=report.retry_after_cap_seconds),
+            _answering_from_wire(report.answering)
+            if report.HasField("answering")
+            else None,
+        )
+        for report in request.reports
+    ]
+    return ReportAttemptsRequest(reports, request.known_rests)
+
+
+def _answering_to_wire(answering: Answering | None) -> resolver_pb.Answering | None:
+    if answering is None:
+        return None
+    wire = resolver_pb.Answering(
+        deployment_id=answering.deployment_id, credential=answering.credential
+    )
+    wire.start_time.FromMilliseconds(answering.start_time_ms)
+    return wire
+
+
+def _answering_from_wire(answering: resolver_pb.Answering) -> Answering:
+    return Answering(
+        answering.deployment_id,
+        answering.start_time.ToMilliseconds(),
+        answering.credential,
+    )
+
+
+def rests_to_wire(rests: Rests | None) -> resolver_pb.ReportAttemptsResponse:
+    """Convert who is left aside; None if that is no news."""
+    if rests is None:
+        return resolver_pb.ReportAttemptsResponse()
+    wire = resolver_pb.Rests(version=rests.version)
+    for key, until_ms in rests.until_ms.items():
+        wire.rests.add(key=key).end_time.FromMilliseconds(until_ms)
+    return resolver_pb.ReportAttemptsResponse(rests=wire)
+
+
+def rests_from_wire(response: resolver_pb.ReportAttemptsResponse) -> Rests | None:
+    """Convert who is left aside; None if that is no news."""
+    if not response.HasField("rests"):
+        return None
+    rests = response.rests
+    return Rests(
+        rests.version,
+        {rest.key: rest.end_time.ToMilliseconds() for rest in rests.rests},
+    )
+
+
+def execute_request_to_wire(request: ExecuteRequest) -> executor_pb.ExecuteRequest:
+    """Convert what is to be carried out."""
+    return executor_pb.ExecuteRequest(
+        plan=request.plan.wire,
+        surface=executor_pb.Surface.ValueType(request.surface),
+        body=request.body,
+    )
+
+
+def stream_request_to_wire(
+    request: ExecuteRequest,
+) -> executor_pb.ExecuteStreamRequest:
+    """Convert what is to be carried out and streamed."""
+    return executor_pb.ExecuteStreamRequest(
+        plan=request.plan.wire,
+        surface=executor_pb.Surface.ValueType(request.surface),
+        body=request.body,
+    )
+
+
+def execute_request_from_wire(
+    request: executor_pb.ExecuteRequest | executor_pb.ExecuteStreamRequest,
+) -> ExecuteRequest:
+    """Convert what is to be carried out."""
+    return ExecuteRequest(SignedPlan(request.plan), request.body, request.surface)
+
+
+def execute_response_to_wire(response: ExecuteResponse) -> executor_pb.ExecuteResponse:
+    """Convert a whole answer."""
+    return executor_pb.ExecuteResponse(
+        body=response.body,
+        served=response.served,
+        attempts=map(convert.attempt_to_wire, response.attempts),
+    )
+
+
+def execute_response_from_wire(
+    response: executor_pb.ExecuteResponse,
+) -> ExecuteResponse:
+    """Convert a whole answer."""
+    return ExecuteResponse(
+        response.body,
+        response.served,
+        convert.Lazily(response.attempts, convert.attempt_from_wire),
+    )
