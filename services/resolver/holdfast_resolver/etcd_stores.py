@@ -1,4 +1,4 @@
-"""Sessions and cooldowns that replicas of the resolver share through etcd.
+"""Sessions and health that replicas of the resolver share through etcd.
 
 Reading is a look into this process's own memory and writing is put in a queue,
 so a request waits for etcd neither way. While etcd is away both go on with what
@@ -7,7 +7,9 @@ is known, and what was written meanwhile goes out when it is back.
 Keys, below the prefix:
 
     1/s/<hh>/<24 hex>   <deployment id>|<unix minute it was written in>
-    1/h/<key>           <Unix milliseconds>
+    1/h/<key>           see `etcd_health.py`, as for the next two
+    1/p/<rest>
+    1/g/<key>=<where>
 
 `hh` are the first two digits of the session key, by which a reading of very
 many is cut; `1` is the version of this layout. Each has a lease.
@@ -15,7 +17,6 @@ many is cut; `1` is the version of this layout. Each has a lease.
 
 import asyncio
 import functools
-import math
 import re
 import sys
 import time
@@ -27,8 +28,9 @@ from typing import NamedTuple
 import structlog
 
 from holdfast_resolver.etcd.client import ANYBODY, Access, EtcdClient
-from holdfast_resolver.etcd.mirror import Changes, Mirror, MirrorCounts
-from holdfast_resolver.etcd.write_behind import WriteBehind, WriteCounts
+from holdfast_resolver.etcd.mirror import Mirror
+from holdfast_resolver.etcd.write_behind import StoreCounts, WriteBehind
+from holdfast_resolver.etcd_health import EtcdHealthStore, EtcdProbeStore
 
 _log = structlog.get_logger()
 
@@ -36,20 +38,14 @@ Clock = Callable[[], float]
 """Unix time in seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoreCounts:
-    """What one store has been through, for metrics. It changes as the store goes on."""
-
-    reading: MirrorCounts
-    writing: WriteCounts
-
-
 class EtcdStores:
     """The stores that live in one etcd.
 
     Attributes:
         sessions: Which deployment each session is bound to.
-        cooldowns: Until when deployments are left aside.
+        health: Which deployments failed, and how it stands with them.
+        probes: Which of their rests are being followed up.
+        residency: Which deployments have worked elsewhere than they promise.
     """
 
     def __init__(
@@ -78,33 +74,39 @@ class EtcdStores:
         self.sessions = EtcdSessionStore(
             self._client, f"{prefix}/1/s/", clock=clock, idle_s=idle_s
         )
-        self.cooldowns = EtcdCooldownStore(
+        self.health = EtcdHealthStore(
             self._client, f"{prefix}/1/h/", clock=clock, idle_s=idle_s
+        )
+        self.residency = EtcdHealthStore(
+            self._client, f"{prefix}/1/g/", clock=clock, idle_s=idle_s
+        )
+        self.probes = EtcdProbeStore(
+            self._client, f"{prefix}/1/p/", lambda: self.health.synced
         )
 
     @property
     def synced(self) -> bool:
         """Whether what is read is what all replicas see, as far as is known."""
-        return self.sessions.synced and self.cooldowns.synced
+        return self.sessions.synced and self.health.synced
 
     async def start(self) -> None:
         """Begin to connect, and return at once, whether there is an etcd or not."""
         self._tasks = [
             asyncio.create_task(work())
-            for store in (self.sessions, self.cooldowns)
+            for store in (self.sessions, self.health, self.residency)
             for work in (store.mirror.run, store.writer.run)
         ]
 
     async def wait_synced(self, timeout: float) -> bool:  # noqa: ASYNC109, bounded
         """Wait up to `timeout` seconds until synced, and return whether it is."""
-        stores = (self.sessions, self.cooldowns)
+        stores = (self.sessions, self.health, self.residency)
         await asyncio.gather(*(store.mirror.wait_synced(timeout) for store in stores))
         return self.synced
 
     async def close(self, flush_timeout_s: float = 2.0) -> None:
         """Write what is still queued, if etcd takes it in time, and disconnect."""
         if self._tasks:
-            stores = (self.sessions, self.cooldowns)
+            stores = (self.sessions, self.health, self.residency)
             unwritten = await asyncio.gather(
                 *(store.writer.drain(flush_timeout_s) for store in stores)
             )
@@ -250,112 +252,3 @@ class EtcdSessionStore:
 
 def _session_name(key: str) -> str:
     return f"{key[:2]}/{key}"
-
-
-@dataclass(frozen=True, slots=True)
-class _CooldownChange:
-    """A deployment shall be left aside until a moment.
-
-    Attributes:
-        until_ms: None withdraws the cooldown that is `known_ms`, or an earlier one.
-    """
-
-    until_ms: int | None
-    known_ms: int
-    ttl: timedelta
-    urgent: bool = True
-
-    def replaces(self, current: int | None) -> bool:
-        if self.until_ms is None:
-            return current is not None and current <= self.known_ms
-        return current is None or current < self.until_ms
-
-    def value(self) -> int | None:
-        return self.until_ms
-
-
-class EtcdCooldownStore:
-    """A `CooldownStore` in etcd. Of two moments the later one stands."""
-
-    def __init__(
-        self,
-        client: EtcdClient,
-        prefix: str,
-        *,
-        clock: Clock = time.time,
-        idle_s: float = 2.0,
-    ) -> None:
-        self._clock = clock
-        self._watchers: list[Callable[[str, int | None], None]] = []
-        self._told: dict[str, int] = {}
-        self.mirror = Mirror(client, prefix, _parse_moment, idle_s=idle_s)
-        self.writer: WriteBehind[int, _CooldownChange] = WriteBehind(
-            client, self.mirror, _serialize_moment
-        )
-        self.mirror.listen(self._on_changes)
-        self.writer.listen(self._tell)
-        self.counts = StoreCounts(self.mirror.counts, self.writer.counts)
-
-    @property
-    def synced(self) -> bool:
-        """Whether what is read is what all replicas see, as far as is known."""
-        return self.mirror.synced
-
-    def publish(self, key: str, until_ms: int) -> None:
-        """Tell the replicas; a moment earlier than the known one is ignored."""
-        known = self._known(key)
-        if known is None or until_ms > known:
-            ttl = self._life(until_ms)
-            self.writer.put(key, _CooldownChange(until_ms, until_ms, ttl))
-            self._tell(key)
-
-    def withdraw(self, key: str) -> None:
-        """Tell the replicas that a deployment is back."""
-        known = self._known(key)
-        if known is not None:
-            self.writer.put(key, _CooldownChange(None, known, timedelta(0)))
-            self._tell(key)
-
-    def watch(self, on_change: Callable[[str, int | None], None]) -> None:
-        """Have each change told, one's own too: None for a withdrawal.
-
-        What is known already is told at once.
-        """
-        self._watchers.append(on_change)
-        for key, until_ms in self._told.items():
-            on_change(key, until_ms)
-
-    def _known(self, key: str) -> int | None:
-        pending = self.writer.pending(key)
-        return self.mirror.entries.get(key) if pending is None else pending.until_ms
-
-    def _on_changes(self, changes: Changes[int]) -> None:
-        for key in changes:
-            self._tell(key)
-
-    def _tell(self, key: str) -> None:
-        known = self._known(key)
-        if known == self._told.get(key):
-            return
-        if known is None:
-            del self._told[key]
-        else:
-            self._told[key] = known
-        for tell in self._watchers:
-            tell(key, known)
-
-    def _life(self, until_ms: int) -> timedelta:
-        # Powers of two from 16 s on, so that cooldowns of all lengths share a few
-        # leases. The moment is in the value: living longer does no harm.
-        left_s = max(16.0, until_ms / 1_000 - self._clock())
-        return timedelta(seconds=2 ** math.ceil(math.log2(left_s)))
-
-
-def _parse_moment(value: bytes) -> int:
-    if not re.fullmatch(rb"[1-9][0-9]{0,14}", value):
-        raise ValueError("not a moment")
-    return int(value)
-
-
-def _serialize_moment(moment: int) -> bytes:
-    return str(moment).encode()

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Protocol
 
+from holdfast_resolver.health.record import Record
+
 
 class SessionStore(Protocol):
     """Which deployment each session is bound to, by session key."""
@@ -38,21 +40,30 @@ class SessionStore(Protocol):
         """Let the binding live on, for `ttl` or a little more from now."""
 
 
-class CooldownStore(Protocol):
-    """Until when deployments are left aside, as all replicas see it.
+class HealthStore(Protocol):
+    """What all replicas know of the deployments that failed, by name."""
 
-    A key names a deployment, or a deployment with one credential. Moments are
-    Unix milliseconds.
-    """
+    def publish(self, key: str, record: Record) -> None:
+        """Tell the replicas, joined with what they know."""
 
-    def publish(self, key: str, until_ms: int) -> None:
-        """Tell the replicas; a moment earlier than the known one is ignored."""
+    def watch(self, on_change: Callable[[str, Record | None], None]) -> None:
+        """Have each change told, one's own too: None for what has run out."""
 
-    def withdraw(self, key: str) -> None:
-        """Tell the replicas that a deployment is back."""
 
-    def watch(self, on_change: Callable[[str, int | None], None]) -> None:
-        """Have each change told, one's own too: None for a withdrawal."""
+class ProbeStore(Protocol):
+    """Which rests are being followed up, by whom in the fleet is no matter."""
+
+    async def claim(self, rest: str, life: timedelta) -> bool | None:
+        """Write that a rest is followed up, unless it is written.
+
+        Args:
+            rest: Its name.
+            life: How long that stays written.
+
+        Returns:
+            Whether this was the first to write it; None if it cannot be known
+            now.
+        """
 
 
 class MemorySessionStore:
@@ -80,22 +91,35 @@ class MemorySessionStore:
         """Do nothing: these bindings do not expire."""
 
 
-class MemoryCooldownStore:
-    """Cooldowns of one process."""
+class MemoryHealthStore:
+    """Records of one process."""
 
     def __init__(self) -> None:
-        self._told: list[Callable[[str, int | None], None]] = []
+        self._records: dict[str, Record] = {}
+        self._told: list[Callable[[str, Record | None], None]] = []
 
-    def publish(self, key: str, until_ms: int) -> None:
-        """Tell whoever watches."""
-        for tell in self._told:
-            tell(key, until_ms)
+    def publish(self, key: str, record: Record) -> None:
+        """Tell whoever watches, if it is news."""
+        known = self._records.get(key)
+        joined = record if known is None else known.joined(record)
+        if joined != known:
+            self._records[key] = joined
+            for tell in self._told:
+                tell(key, joined)
 
-    def withdraw(self, key: str) -> None:
-        """Tell whoever watches."""
-        for tell in self._told:
-            tell(key, None)
-
-    def watch(self, on_change: Callable[[str, int | None], None]) -> None:
+    def watch(self, on_change: Callable[[str, Record | None], None]) -> None:
         """Have each change told."""
         self._told.append(on_change)
+
+
+class MemoryProbeStore:
+    """Probes of one process. What is claimed stays so."""
+
+    def __init__(self) -> None:
+        self._claimed: set[str] = set()
+
+    async def claim(self, rest: str, life: timedelta) -> bool | None:
+        """Claim a rest unless it is claimed."""
+        is_first = rest not in self._claimed
+        self._claimed.add(rest)
+        return is_first
