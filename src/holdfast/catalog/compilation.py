@@ -37,6 +37,11 @@ _INPUTS = {
     "video": Capability.VIDEO_INPUT,
 }
 
+_EMBEDDING_DIALECTS = frozenset(
+    {"bedrock-converse", "bedrock-invoke", "gemini", "openai-chat"}
+)
+"""Those in which embeddings are asked for; nobody is listed who speaks another."""
+
 
 def compile_catalog(source: Source, curation: Curation) -> CompiledCatalog:
     """Make a catalog from a source of facts and what is curated beside it."""
@@ -84,6 +89,8 @@ def _entries(
     rule = _place_rule(row, curation)
     for place in (_HEAD,) if rule is None else rule.at:
         dialect = place.dialect or row.dialect
+        if row.embeds and dialect not in _EMBEDDING_DIALECTS:
+            continue
         yield DeploymentEntry(
             model=row.model,
             suffix=place.name if place.suffix is None else place.suffix,

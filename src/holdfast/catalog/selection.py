@@ -57,9 +57,6 @@ def select(source: Source, curation: Curation) -> Iterator[Row]:
             if spoken is None or not _wanted(spelling, model, facts, curation):
                 continue
             dialect, auth, base_uri = spoken
-            # Embeddings are asked for in OpenAI's format alone.
-            if embeds and dialect != "openai-chat":
-                continue
             yield Row(
                 provider_id=provider_id,
                 provider=provider,
