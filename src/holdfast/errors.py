@@ -152,7 +152,10 @@ class ExecutionError(GatewayError):
 
 
 class AllAttemptsFailedError(ExecutionError):
-    """Every attempt failed, for reasons of more than one kind."""
+    """Every attempt failed, for reasons of more than one kind.
+
+    Metadata: `retry_after_seconds` too, if some of them may pass.
+    """
 
     code = "UNAVAILABLE"
     reason = "ALL_ATTEMPTS_FAILED"

@@ -14,6 +14,9 @@ class Then(Enum):
 
     RETURN = "return"
     NEXT_STEP = "next-step"
+    AGAIN = "again"
+    """The same deployment once more, then the next: what a model writes differs
+    from one time to the next."""
     LARGER_WINDOW = "larger-window"
     """Only a deployment that takes more tokens than this one is worth a try."""
     NEXT_IF_POLICY_SAYS = "next-if-policy-says"
@@ -24,36 +27,58 @@ class Rest(Enum):
 
     NOT_AT_ALL = "not-at-all"
     BRIEFLY = "briefly"
-    """As long as it asked for, else a second, doubling with each in a row."""
+    """Not for a single failure; for a second at first, where there are several."""
+    AS_TOLD = "as-told"
+    """At once, as long as it asked for, else for the seconds of a rate limit."""
     FOR_LONG = "for-long"
-    """A minute, doubling: waiting does not mend a credential or a quota."""
+    """At once, a minute, doubling: waiting mends no credential and no quota."""
+
+
+class Scope(Enum):
+    """Whom an outcome says something of, beyond the request."""
+
+    NOBODY = "nobody"
+    DEPLOYMENT = "deployment"
+    CREDENTIAL = "credential"
+    """The deployment as it is called with that credential: with another one it
+    may well answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Consequence:
-    """What an outcome leads to, for the request and for the deployment."""
+    """What an outcome leads to, for the request and for the deployment.
+
+    Attributes:
+        then: What the request does next.
+        rest: How the deployment rests.
+        scope: Whose health it is about.
+    """
 
     then: Then
-    rest: Rest
+    rest: Rest = Rest.NOT_AT_ALL
+    scope: Scope = Scope.NOBODY
 
 
 CONSEQUENCES: dict[Outcome, Consequence] = {
-    Outcome.SUCCEEDED: Consequence(Then.RETURN, Rest.NOT_AT_ALL),
-    Outcome.RATE_LIMITED: Consequence(Then.NEXT_STEP, Rest.BRIEFLY),
-    Outcome.SERVER_ERROR: Consequence(Then.NEXT_STEP, Rest.BRIEFLY),
-    Outcome.CONNECTION_FAILED: Consequence(Then.NEXT_STEP, Rest.BRIEFLY),
-    Outcome.TIMED_OUT: Consequence(Then.NEXT_STEP, Rest.BRIEFLY),
+    Outcome.SUCCEEDED: Consequence(Then.RETURN),
+    # A rate limit is an account's: with another credential there is another.
+    Outcome.RATE_LIMITED: Consequence(Then.NEXT_STEP, Rest.AS_TOLD, Scope.CREDENTIAL),
+    Outcome.SERVER_ERROR: Consequence(Then.NEXT_STEP, Rest.BRIEFLY, Scope.DEPLOYMENT),
+    Outcome.CONNECTION_FAILED: Consequence(
+        Then.NEXT_STEP, Rest.BRIEFLY, Scope.DEPLOYMENT
+    ),
+    Outcome.TIMED_OUT: Consequence(Then.NEXT_STEP, Rest.BRIEFLY, Scope.DEPLOYMENT),
     # The caller has part of the answer; a second one would not fit to it.
-    Outcome.INTERRUPTED: Consequence(Then.RETURN, Rest.BRIEFLY),
+    Outcome.INTERRUPTED: Consequence(Then.RETURN, Rest.BRIEFLY, Scope.DEPLOYMENT),
     # What follows is about this request, so it says nothing of the deployment's
     # health: one odd caller must not take a region out for everyone.
-    Outcome.PARSE_FAILED: Consequence(Then.NEXT_STEP, Rest.NOT_AT_ALL),
-    Outcome.CAPABILITY_MISSING: Consequence(Then.NEXT_STEP, Rest.NOT_AT_ALL),
-    Outcome.TOO_LONG: Consequence(Then.LARGER_WINDOW, Rest.NOT_AT_ALL),
-    Outcome.FILTERED: Consequence(Then.NEXT_IF_POLICY_SAYS, Rest.NOT_AT_ALL),
-    Outcome.REJECTED: Consequence(Then.RETURN, Rest.NOT_AT_ALL),
-    Outcome.BLOCKED: Consequence(Then.RETURN, Rest.NOT_AT_ALL),
-    Outcome.CANCELLED: Consequence(Then.RETURN, Rest.NOT_AT_ALL),
+    Outcome.PARSE_FAILED: Consequence(Then.AGAIN),
+    Outcome.CAPABILITY_MISSING: Consequence(Then.NEXT_STEP),
+    Outcome.TOO_LONG: Consequence(Then.LARGER_WINDOW),
+    Outcome.FILTERED: Consequence(Then.NEXT_IF_POLICY_SAYS),
+    Outcome.REJECTED: Consequence(Then.RETURN),
+    Outcome.BLOCKED: Consequence(Then.RETURN),
+    Outcome.CANCELLED: Consequence(Then.RETURN),
     # The credential, its quota or the model is wrong here and may be right there.
-    Outcome.UNUSABLE: Consequence(Then.NEXT_STEP, Rest.FOR_LONG),
+    Outcome.UNUSABLE: Consequence(Then.NEXT_STEP, Rest.FOR_LONG, Scope.CREDENTIAL),
 }

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from holdfast.model import Outcome
 from holdfast_executor.error_bodies import MESSAGE_CHARACTERS_MAX
-from holdfast_executor.failures import classify, classify_in_band
+from holdfast_executor.failures import classify, classify_in_band, fitted
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -112,6 +112,18 @@ def google(code: int, status: str, message: str, *details: dict[str, Any]):
             424, {"message": "Model error"}, Outcome.SERVER_ERROR, id="bedrock-424"
         ),
         pytest.param(
+            424,
+            {"__type": "ModelStreamErrorException", "message": "It broke off."},
+            Outcome.SERVER_ERROR,
+            id="bedrock-424-stream",
+        ),
+        pytest.param(
+            429,
+            {"__type": "ModelNotReadyException", "message": "Not ready."},
+            Outcome.SERVER_ERROR,
+            id="bedrock-not-ready",
+        ),
+        pytest.param(
             400,
             openai("The requested model 'm' does not exist.", "model_not_found"),
             Outcome.UNUSABLE,
@@ -178,7 +190,7 @@ def test_too_long_is_told_apart_in_every_wording(status: int, body: Any) -> None
 
 
 def test_a_request_larger_than_the_whole_bucket_is_too_long() -> None:
-    """Gemini names the bucket alone; an estimate of the request tells the rest."""
+    """Gemini names the bucket alone; the request's own text tells the rest."""
     body = json.dumps(
         google(
             429,
@@ -187,9 +199,12 @@ def test_a_request_larger_than_the_whole_bucket_is_too_long() -> None:
         )
     ).encode()
 
-    assert classify(429, {}, body, input_tokens=1_100_000).outcome is Outcome.TOO_LONG
-    assert classify(429, {}, body, input_tokens=900_000).outcome is Outcome.RATE_LIMITED
-    assert classify(429, {}, body).outcome is Outcome.RATE_LIMITED
+    failure = classify(429, {}, body)
+
+    assert fitted(failure, b"word " * 900_000).outcome is Outcome.TOO_LONG
+    assert fitted(failure, b"word " * 700_000) == failure
+    assert fitted(failure, b"A" * 9_000_000) == failure
+    assert failure.outcome is Outcome.RATE_LIMITED
 
 
 @pytest.mark.parametrize(
@@ -438,6 +453,18 @@ def test_an_error_inside_a_success_is_classified_alike(
     assert failure.outcome is expected
     assert failure.http_status == 200
     assert failure.message
+
+
+def test_the_wait_in_an_error_inside_a_success_is_read() -> None:
+    """It is asked for there as elsewhere."""
+    limited = {
+        "message": "Rate limit reached. Please try again in 20s.",
+        "type": "rate_limit_error",
+    }
+    wrong = {"message": "Please try again in 20s.", "type": "invalid_request_error"}
+
+    assert classify_in_band(limited).retry_after == timedelta(seconds=20)
+    assert classify_in_band(wrong).retry_after is None
 
 
 KEYS = st.sampled_from(["error", "message", "code", "type", "detail", "details", "loc"])

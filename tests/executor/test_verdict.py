@@ -81,7 +81,33 @@ def test_being_rate_limited_says_when_to_come_back():
 
     assert judge(slow, soon).metadata["retry_after_seconds"] == "3"
     assert judge(slow, now).metadata["retry_after_seconds"] == "1"
+    assert judge(NO_KEY, slow).metadata["retry_after_seconds"] == "9"
     assert judge(LIMITED).metadata["retry_after_seconds"] == "5"
+
+
+@pytest.mark.parametrize("failures", [[BROKEN], [NO_KEY, LOST], [GIBBERISH, SILENT]])
+def test_what_may_pass_says_when_to_come_back(failures):
+    """Whatever else went wrong: the same request may well be answered then."""
+    assert judge(*failures).metadata["retry_after_seconds"] == "5"
+
+
+@pytest.mark.parametrize(
+    "failures", [[NO_KEY], [GIBBERISH], [LONG], [FILTERED, UNABLE]]
+)
+def test_what_does_not_pass_says_no_such_thing(failures):
+    """Waiting would not help."""
+    assert "retry_after_seconds" not in judge(*failures).metadata
+
+
+def test_a_wish_beyond_the_cap_is_not_passed_on():
+    """The gateway does not believe it either, and tries again sooner."""
+    failure = ProviderError(
+        Outcome.RATE_LIMITED, "", 429, retry_after=timedelta(days=1)
+    )
+
+    error = verdict("p1", [failure], (attempt(),), longest_wait=timedelta(seconds=60))
+
+    assert error.metadata["retry_after_seconds"] == "60"
 
 
 def test_the_message_lists_who_was_tried_and_how_it_ended():

@@ -15,6 +15,9 @@ import msgspec
 MESSAGE_CHARACTERS_MAX = 500
 """Of a provider's own words. Longer ones repeat the request or are HTML."""
 
+_QUOTA_DIGITS_MAX = 18
+"""Of what Google sends as 64 bits in text."""
+
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _SECRET = re.compile(
     r"\b(?:(?:sk|pk|gsk|xai|hf|r8|fw|csk|pplx|nvapi)[-_]|AIza|AKIA|ASIA|eyJ)"
@@ -33,6 +36,8 @@ class ErrorBody:
         codes: Every code, type and reason in it, in lower case.
         beside: What a provider says elsewhere, to be searched, not shown.
         status: The HTTP status that the body itself claims. Zero if none.
+        token_quota: The smallest quota of a prompt's tokens that is said to be
+            used up. Zero if none.
     """
 
     message: str = ""
@@ -41,6 +46,7 @@ class ErrorBody:
     codes: frozenset[str] = frozenset()
     beside: str = ""
     status: int = 0
+    token_quota: int = 0
     is_html: bool = False
     parsed: Any = None
 
@@ -74,6 +80,7 @@ def read_error(body: bytes, headers: Mapping[str, str]) -> ErrorBody:
         codes=frozenset(value.lower() for value in names),
         beside=_beside(inner, whole),
         status=next((number for number in numbers if 400 <= number < 600), 0),
+        token_quota=_token_quota(inner),
         parsed=parsed,
     )
 
@@ -130,12 +137,34 @@ def _message(inner: dict[str, Any], error: object) -> str:
     return "; ".join(problems)
 
 
+def _violations(inner: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The quotas that Google says are used up, in a `google.rpc.QuotaFailure`."""
+    details = inner.get("details")
+    for detail in details if isinstance(details, list) else ():
+        listed = detail.get("violations") if isinstance(detail, dict) else None
+        for violation in listed if isinstance(listed, list) else ():
+            if isinstance(violation, dict):
+                yield violation
+
+
+def _token_quota(inner: dict[str, Any]) -> int:
+    quotas = [
+        int(value)
+        for violation in _violations(inner)
+        if "inputtoken" in str(violation.get("quotaId")).lower()
+        and (value := str(violation.get("quotaValue"))).isdecimal()
+        and len(value) <= _QUOTA_DIGITS_MAX
+    ]
+    return min(quotas, default=0)
+
+
 def _beside(inner: dict[str, Any], whole: dict[str, Any]) -> str:
-    """What a router quotes of the provider behind it, and what stands outside."""
+    """What a router quotes, what stands outside, and the quotas that are used up."""
     found = [whole.get("message"), whole.get("detail")] if inner is not whole else []
     metadata = inner.get("metadata")
     if isinstance(metadata, dict):
         found.append(metadata.get("raw"))
+    found += [violation.get("quotaId") for violation in _violations(inner)]
     return " ".join(value for value in found if isinstance(value, str))
 
 

@@ -82,6 +82,8 @@ RULES = (
             r"input length .{0,60}exceed",
             r"maximum (?:context|prompt|input) length",
             r"maximum (?:allowed )?(?:number of )?input tokens",
+            r"request payload size exceeds",
+            r"expected maxlength: \d+, actual: \d+",
             r"exceed\w* (?:the |its |this |available |model'?s? |max\w* )*"
             r"context (?:length|window|size|limit)",
             r"context (?:length|window|size|limit) (?:has been |was |is )?exceeded",
@@ -99,6 +101,7 @@ RULES = (
                 "tool_use_failed",
             }
         ),
+        words=_any_of(r"invalid sequence as part of tooluse"),
     ),
     Rule(
         Outcome.UNUSABLE,
@@ -133,12 +136,16 @@ RULES = (
                 "resourcenotfoundexception",
                 "servicequotaexceededexception",
                 "unauthenticated",
+                "unknownoperationexception",
                 "unrecognizedclientexception",
             }
         ),
         words=_any_of(
             r"model identifier is invalid",
             r"on-demand throughput isn.?t supported",
+            r"^operation not allowed",
+            r"account is not authorized",
+            r"too many tokens per day",
             r"(?:incorrect|invalid) (?:x-)?api[- ]?key",
             r"api[- ]?key (?:is )?(?:not valid|invalid|expired)",
             r"api key expired",
@@ -147,6 +154,7 @@ RULES = (
             r"organization has been disabled",
             r"not allowed to use publisher model",
             r"user location is not supported",
+            r"(?:requests|tokens)perday",
             r"is not found for api version",
             r"model .{0,200}(?:does not exist|not found|is deprecated"
             r"|has been deprecated|has been decommissioned|is retired)",
@@ -210,6 +218,17 @@ RULES = (
             r"endpoints found that support",
             r"extra inputs are not permitted",
             r"invalid schema for response_format",
+            r"is not enabled for (?:this model|models/)",
+            r"unknown name .{0,200}cannot find field",
+            r"cannot fetch content from the provided url",
+            r"thought[_ ]?signature",
+            r"only works in thinking mode",
+            r"thinking (?:budget|level) .{0,60}invalid",
+            r"too many states for serving",
+            r"\b(?:response_(?:json_)?schema|function_declarations\[\d+\])",
+            r"candidatecount .{0,40}(?:must be 1|supported range)",
+            r"conversation must end with a user message",
+            r"maximum tokens you requested exceeds",
         ),
         statuses=_MALFORMED | {405, 501},
     ),
@@ -237,6 +256,12 @@ whatever is no 4xx is the provider's. 498 is Groq's lack of capacity, 499 a
 proxy's word for a call that was cut off."""
 
 STATUS_OF_CODE = {
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "resource_exhausted": 429,
+    "overloaded_error": 529,
+    "service_unavailable": 503,
+    "unavailable": 503,
     "authentication_error": 401,
     "invalid_request_error": 400,
     "invalid_argument": 400,

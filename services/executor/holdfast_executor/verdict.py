@@ -3,6 +3,7 @@
 The one table from how the attempts failed to the error that is raised.
 """
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -27,6 +28,16 @@ _ABOUT_THE_REQUEST: dict[Outcome, Callable[..., GatewayError]] = {
 }
 """Outcomes whose message is the caller's to act on, and the error each becomes."""
 
+_TRANSIENT = frozenset(
+    {
+        Outcome.RATE_LIMITED,
+        Outcome.SERVER_ERROR,
+        Outcome.CONNECTION_FAILED,
+        Outcome.TIMED_OUT,
+    }
+)
+"""What may have passed when the same request comes again."""
+
 _UNREACHABLE = frozenset({Outcome.CONNECTION_FAILED, Outcome.TIMED_OUT})
 _UNAVAILABLE_STATUSES = frozenset({503, 529})
 
@@ -35,14 +46,29 @@ _WAIT = timedelta(seconds=5)
 deployment is left aside for."""
 
 
-def verdict(
-    plan_id: str, failures: Sequence[ProviderError], attempts: tuple[Attempt, ...]
+def verdict(  # noqa: PLR0913 - each is one fact about the request
+    plan_id: str,
+    failures: Sequence[ProviderError],
+    attempts: tuple[Attempt, ...],
+    untried: Sequence[timedelta] = (),
+    *,
+    longest_wait: timedelta = timedelta.max,
+    incomparable: Sequence[str] = (),
 ) -> GatewayError:
     """Choose the error for a request none of whose attempts answered.
 
     A failure that is about the request itself is told in the provider's own
     words, if it ended the request or nothing else was wrong. Else the error
     says whether waiting helps.
+
+    Args:
+        plan_id: Of the plan that was carried out.
+        failures: What the attempts came to.
+        attempts: All of them; those that failed in the order of the failures.
+        untried: How much longer those rest that were not tried.
+        longest_wait: What a provider's wish to be left alone is believed up to.
+        incomparable: The models that were not tried since their vectors do not
+            compare.
     """
     facts = {"plan_id": plan_id, "attempt_count": str(len(attempts))}
     if not failures:
@@ -59,20 +85,24 @@ def verdict(
         told = next(
             (f for f in failures if f.outcome is Outcome.TOO_LONG), about_request[-1]
         )
-        return _told(told, attempts, facts, failures.index(told))
-    words = _words(attempts)
+        place = failures.index(told)
+        told = dataclasses.replace(told, message=told.message + _apart(incomparable))
+        return _told(told, attempts, facts, place)
+    words = _words(attempts) + _apart(incomparable)
+    transient = [f for f in failures if f.outcome in _TRANSIENT]
+    if transient:
+        soonest = min(_soonest(transient, untried), longest_wait)
+        facts["retry_after_seconds"] = str(max(1, math.ceil(soonest.total_seconds())))
     if all(f.outcome is Outcome.RATE_LIMITED for f in failures):
         return AllAttemptsRateLimitedError(
             f"Every deployment is rate limited. {words}",
             attempts=attempts,
-            retry_after_seconds=_soonest(failures),
             **facts,
         )
     if all(_is_unavailable(f) for f in failures):
         return AllDeploymentsUnavailableError(
             f"No deployment could be reached, or none answered in time. {words}",
             attempts=attempts,
-            retry_after_seconds=_soonest(failures),
             **facts,
         )
     return AllAttemptsFailedError(
@@ -91,7 +121,8 @@ def _told(
         details["field"] = failure.param
     if failure.code:
         details["provider_code"] = failure.code
-    deployment_id = attempts[place].deployment_id
+    failed = [each for each in attempts if each.outcome is not Outcome.CANCELLED]
+    deployment_id = failed[place].deployment_id
     return _ABOUT_THE_REQUEST[failure.outcome](
         failure.message or "The provider refused the request without saying why.",
         attempts=attempts,
@@ -109,9 +140,21 @@ def _is_unavailable(failure: ProviderError) -> bool:
     )
 
 
-def _soonest(failures: Sequence[ProviderError]) -> str:
+def _soonest(
+    failures: Sequence[ProviderError], untried: Sequence[timedelta]
+) -> timedelta:
     hints = [f.retry_after for f in failures if f.retry_after is not None]
-    return str(max(1, math.ceil((min(hints) if hints else _WAIT).total_seconds())))
+    hints += untried
+    return min(hints) if hints else _WAIT
+
+
+def _apart(models: Sequence[str]) -> str:
+    if not models:
+        return ""
+    return (
+        f" Not tried: {', '.join(models)}, since vectors of different models do not "
+        "compare; name one of them to use it."
+    )
 
 
 def _words(attempts: Sequence[Attempt]) -> str:

@@ -19,7 +19,7 @@ _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s)", re.ASCII)
 _SECONDS = {"h": 3600, "m": 60, "s": 1, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _IN_WORDS = re.compile(
-    r"(?:retry|try again) (?:in|after) "
+    r"(?:(?:retry|try again) (?:in|after)|wait(?: for)?) "
     r"(\d+(?:\.\d+)?(?= ?sec)|(?:\d+(?:\.\d+)?(?:ms|h|m|s))+)",
     re.ASCII | re.IGNORECASE,
 )
@@ -60,7 +60,7 @@ def _asked(
     if value := headers.get("retry-after-ms"):
         yield _milliseconds(value)
     if value := headers.get("retry-after"):
-        yield _wait(value, now)
+        yield read_wait(value, now)
 
 
 def _detailed(
@@ -86,7 +86,7 @@ def _reset(
     left_over: list[timedelta] = []
     for name, value in headers.items():
         found = _RESET.fullmatch(name)
-        if found is None or (wait := _wait(value, now)) is None:
+        if found is None or (wait := read_wait(value, now)) is None:
             continue
         rest = name.replace("reset", "remaining")
         if _NUMBER.fullmatch(remaining := headers.get(rest, "")) and float(remaining):
@@ -126,7 +126,7 @@ def _errors(body: Any) -> Iterator[dict[str, Any]]:
         yield error if isinstance(error, dict) else body
 
 
-def _wait(value: str, now: datetime) -> timedelta | None:
+def read_wait(value: str, now: datetime) -> timedelta | None:
     """Read seconds, a duration, or a moment: in Unix time, RFC 3339 or RFC 9110."""
     value = value.strip()
     if _NUMBER.fullmatch(value):
