@@ -16,14 +16,12 @@ from typing import Any, Self
 
 import msgspec
 
-from holdfast import convert
-from holdfast.api.common.v1 import caller_pb2
-from holdfast.api.executor.v1 import executor_service_pb2 as executor_pb
-from holdfast.api.resolver.v1 import resolver_service_pb2 as resolver_pb
-from holdfast.api.routing.v1 import plan_pb2
 from holdfast.errors import RequestMalformedError, ServiceUnavailableError
+from holdfast.events import data_of
 from holdfast.model import Attempt, Caller, Requirements
+from holdfast.ports import ExecuteRequest, ResolveModelRequest
 from holdfast.rpc.clients import RemoteExecutor, RemoteResolver
+from holdfast.signing import SignedPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ class HoldfastClient:
         """
         self._resolver = RemoteResolver(resolver.split(","))
         self._executor = RemoteExecutor(executor.split(","))
-        self._principal = caller_pb2.Principal(caller=convert.caller_to_wire(caller))
+        self._caller = caller
         self._timeout_s = timeout_s
 
     async def __aenter__(self) -> Self:
@@ -90,7 +88,7 @@ class HoldfastClient:
         session: str = "",
         requirements: Requirements | None = None,
         explain: bool = False,
-    ) -> plan_pb2.SignedPlan:
+    ) -> SignedPlan:
         """Resolve a name to a plan, without executing it.
 
         Args:
@@ -102,20 +100,17 @@ class HoldfastClient:
         Raises:
             GatewayError: The name is none, or nothing of it is allowed.
         """
-        response = await self._resolver.resolve_model(
-            resolver_pb.ResolveModelRequest(
-                principal=self._principal,
-                model=model,
+        return await self._resolver.resolve_model(
+            ResolveModelRequest(
+                self._caller,
+                model,
                 session_id=session,
-                requirements=convert.requirements_to_wire(
-                    requirements or Requirements()
-                ),
+                requirements=requirements or Requirements(),
                 explain=explain,
                 validate_only=explain,
             ),
             deadline=self._deadline(),
         )
-        return response.plan
 
     async def chat(self, request: Mapping[str, Any], *, session: str = "") -> Answer:
         """Answer an OpenAI chat completions request that is not streamed.
@@ -124,10 +119,9 @@ class HoldfastClient:
             GatewayError: There is no answer; the kind says why.
         """
         response = await self._executor.execute(
-            executor_pb.ExecuteRequest(
-                plan=await self._plan(request, session),
-                surface=executor_pb.SURFACE_OPENAI_CHAT_COMPLETIONS,
-                body=msgspec.json.encode({**request, "stream": False}),
+            ExecuteRequest(
+                await self._plan(request, session),
+                msgspec.json.encode({**request, "stream": False}),
             ),
             deadline=self._deadline(),
         )
@@ -135,7 +129,7 @@ class HoldfastClient:
         return Answer(
             msgspec.json.decode(response.body),
             served.deployment_id,
-            tuple(map(convert.attempt_from_wire, response.attempts)),
+            tuple(response.attempts),
             served.cost_usd_nanos if served.HasField("cost_usd_nanos") else None,
         )
 
@@ -149,10 +143,9 @@ class HoldfastClient:
                 is then not the whole of it.
         """
         stream = self._executor.execute_stream(
-            executor_pb.ExecuteStreamRequest(
-                plan=await self._plan(request, session),
-                surface=executor_pb.SURFACE_OPENAI_CHAT_COMPLETIONS,
-                body=msgspec.json.encode({**request, "stream": True}),
+            ExecuteRequest(
+                await self._plan(request, session),
+                msgspec.json.encode({**request, "stream": True}),
             ),
             deadline=self._deadline(),
         )
@@ -160,8 +153,8 @@ class HoldfastClient:
             async for message in stream:
                 if message.HasField("completed"):
                     return
-                for event in message.chunks.events:
-                    yield msgspec.json.decode(event)
+                for data in data_of(message.chunks.events):
+                    yield msgspec.json.decode(data)
         finally:
             await stream.aclose()
         raise ServiceUnavailableError(
@@ -169,9 +162,7 @@ class HoldfastClient:
             service="executor",
         )
 
-    async def _plan(
-        self, request: Mapping[str, Any], session: str
-    ) -> plan_pb2.SignedPlan:
+    async def _plan(self, request: Mapping[str, Any], session: str) -> SignedPlan:
         model = request.get("model")
         if not isinstance(model, str):
             raise RequestMalformedError("`model` is missing: name one.", field="model")

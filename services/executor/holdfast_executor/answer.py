@@ -1,9 +1,11 @@
 """Writing OpenAI's answers: the frame that is the same whoever answered."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
+from holdfast.events import event
 from holdfast.model import Usage
 from holdfast.pricing import usd
 
@@ -34,45 +36,66 @@ def cost_number(cost_usd_nanos: int) -> msgspec.Raw:
     return msgspec.Raw(usd(cost_usd_nanos).encode())
 
 
-def chunk(  # noqa: PLR0913 - each is a field of the chunk
-    *,
-    answer_id: str,
-    created: int,
-    model: str,
-    delta: dict[str, Any],
-    index: int = 0,
-    finish_reason: str | None = None,
-) -> bytes:
-    """Write one `chat.completion.chunk` with one choice."""
-    return _encode(
-        {
-            "id": answer_id,
-            "object": "chat.completion.chunk",
-            "created": created,
-            "model": model,
-            "choices": [
-                {
-                    "index": index,
-                    "delta": delta,
-                    "logprobs": None,
-                    "finish_reason": finish_reason,
-                }
-            ],
-        }
-    )
+def says_nothing(choice: Mapping[str, Any]) -> bool:
+    """Whether a model stopped of its own accord with nothing to show for it."""
+    said = [value for name, value in choice["message"].items() if name != "role"]
+    return choice["finish_reason"] == "stop" and not any(said)
 
 
-def usage_chunk(
+class ChunkWriter:
+    """Writes the chunks of one streamed answer, each as an event.
+
+    What all of them say alike is written once.
+    """
+
+    __slots__ = ("_head",)
+
+    def __init__(
+        self, *, answer_id: str, created: int, model: str, index: int = 0
+    ) -> None:
+        """Say in each chunk what these are, and which choice it is of."""
+        opening = _encode(
+            {
+                "id": answer_id,
+                "object": "chat.completion.chunk",
+                "created": created,
+                "model": model,
+            }
+        )
+        place = b',"choices":[{"index":%d,"delta":' % index
+        self._head = b"data: " + opening[:-1] + place
+
+    def event(
+        self,
+        delta: dict[str, Any],
+        finish_reason: str | None = None,
+        logprobs: dict[str, Any] | None = None,
+    ) -> bytes:
+        """Write a `chat.completion.chunk` with one choice."""
+        return (
+            self._head
+            + _encode(delta)
+            + b',"logprobs":'
+            + _encode(logprobs)
+            + b',"finish_reason":'
+            + _encode(finish_reason)
+            + b"}]}\n\n"
+        )
+
+
+def usage_event(
     *, answer_id: str, created: int, model: str, usage: dict[str, Any]
 ) -> bytes:
-    """Write the chunk that ends a stream: no choices, and the usage."""
-    return _encode(
-        {
-            "id": answer_id,
-            "object": "chat.completion.chunk",
-            "created": created,
-            "model": model,
-            "choices": [],
-            "usage": usage,
-        }
+    """Write the chunk that ends a stream, as an event: no choices, and the usage."""
+    return event(
+        _encode(
+            {
+                "id": answer_id,
+                "object": "chat.completion.chunk",
+                "created": created,
+                "model": model,
+                "choices": [],
+                "usage": usage,
+            }
+        )
     )

@@ -53,29 +53,43 @@ class EventParser:
         Raises:
             EventTooLargeError: An event has grown beyond `EVENT_BYTES_MAX`.
         """
+        return read(self.completed(block))
+
+    def completed(self, block: bytes) -> bytes:
+        """Take bytes, cut anywhere, and return the events they complete, unread.
+
+        Their lines end with LF, and an empty line is between each two of them.
+
+        Raises:
+            EventTooLargeError: An event has grown beyond `EVENT_BYTES_MAX`.
+        """
         if self._ends_with_cr or b"\r" in block:
             block = self._with_line_feeds(block)
         if not block:
-            return []
+            return b""
         if b"\n\n" not in block and not (self._ends_with_lf and block[:1] == b"\n"):
             self._hold(block)
-            return []
+            return b""
         if self._held:
             self._held.append(block)
             block = b"".join(self._held)
+        if not self._started:
+            block = self._begun(block)
         whole, _, rest = block.rpartition(b"\n\n")
         self._held = [rest] if rest else []
         self._held_bytes = len(rest)
         self._ends_with_lf = rest[-1:] == b"\n"
-        return self._read(whole)
+        return whole
 
     def finish(self) -> list[Event]:
         """Take the end of the stream and return the event that it cut short."""
         rest = b"".join(self._held)
+        if not self._started:
+            rest = self._begun(rest)
         self._held = []
         self._held_bytes = 0
         self._ends_with_cr = self._ends_with_lf = False
-        return self._read(rest)
+        return read(rest)
 
     def _with_line_feeds(self, block: bytes) -> bytes:
         """End every line with LF alone, be a CRLF cut in two or not."""
@@ -96,18 +110,32 @@ class EventParser:
                 f"An event of the stream is longer than {EVENT_BYTES_MAX} bytes."
             )
 
-    def _read(self, whole: bytes) -> list[Event]:
-        if not self._started:
-            self._started = True
-            whole = whole.removeprefix(_BYTE_ORDER_MARK)
-        events = []
-        for lines in whole.split(b"\n\n"):
-            if lines.startswith(b"data: ") and b"\n" not in lines:
-                if len(lines) > len(b"data: "):
-                    events.append(Event("", lines[6:]))
-            elif lines and (event := _read_fields(lines)) is not None:
-                events.append(event)
-        return events
+    def _begun(self, block: bytes) -> bytes:
+        """Leave out what may come before the first event."""
+        self._started = True
+        return block.removeprefix(_BYTE_ORDER_MARK)
+
+
+def read(whole: bytes) -> list[Event]:
+    """Read the events that `EventParser.completed` returned."""
+    events = []
+    for lines in whole.split(b"\n\n") if whole else ():
+        if lines.startswith(b"data: ") and b"\n" not in lines:
+            if len(lines) > len(b"data: "):
+                events.append(Event("", lines[6:]))
+        elif lines and (event := _read_two_lines(lines) or _read_fields(lines)):
+            events.append(event)
+    return events
+
+
+def _read_two_lines(lines: bytes) -> Event | None:
+    """Read an event of a name and one line of data. None if it is not that."""
+    if not lines.startswith(b"event: "):
+        return None
+    name, found, data = lines[7:].partition(b"\ndata: ")
+    if not found or not data or b"\n" in name or b"\n" in data:
+        return None
+    return Event(name.decode("utf-8", "replace"), data)
 
 
 def _read_fields(lines: bytes) -> Event | None:

@@ -1,4 +1,4 @@
-"""Anthropic's streams as OpenAI's chunks, event by event."""
+"""Anthropic's streams as OpenAI's events, one by one."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from holdfast.model import Outcome, Usage
-from holdfast_executor.answer import chunk, usage_chunk, usage_object
+from holdfast_executor.answer import ChunkWriter, usage_event, usage_object
 from holdfast_executor.chat import AnswerContext
 from holdfast_executor.dialects import ProviderError
 from holdfast_executor.dialects.anthropic_answer import (
@@ -15,6 +15,7 @@ from holdfast_executor.dialects.anthropic_answer import (
     not_an_answer,
     refusal_of,
     signed_thinking,
+    stopped_freely,
     usage_of,
 )
 from holdfast_executor.dialects.anthropic_structure import JSON_TOOL
@@ -32,17 +33,19 @@ class _Block:
         kind: `text`, `json` (a tool's input that is the answer), `tool_use`,
             `thinking`, or another that is passed over.
         place: Of a tool call among the tool calls, of thinking among thinking.
-        begun: The block as it was opened. Thinking is gathered in it, since
-            its signature, which comes last, is worth nothing without it.
+        begun: The block as it was opened, and the signature of thinking.
+        thoughts: What thinking consists of so far: the signature, which comes
+            last, is worth nothing without it.
         has_arguments: Whether a part of a tool's input has come.
     """
 
-    __slots__ = ("begun", "has_arguments", "kind", "place")
+    __slots__ = ("begun", "has_arguments", "kind", "place", "thoughts")
 
     def __init__(self, kind: str, place: int, begun: dict[str, Any]) -> None:
         self.kind = kind
         self.place = place
         self.begun = begun
+        self.thoughts: list[str] = []
         self.has_arguments = False
 
 
@@ -56,6 +59,7 @@ class AnthropicStream:
         self.has_content = False
         self.is_complete = False
         self.is_refusal = False
+        self.says_nothing = False
         self.usage: Usage | None = None
         self.failure: ProviderError | None = None
         self.answer_id = context.answer_id
@@ -65,9 +69,9 @@ class AnthropicStream:
         self._blocks: dict[str, _Block] = {}
         self._call_count = 0
         self._thinking_count = 0
-        self._role_is_sent = False
         self._finish_is_sent = False
-        self._chunks: list[bytes] = []
+        self._writer: ChunkWriter | None = None
+        self._written: list[bytes] = []
         self._events: dict[str, Callable[[dict[str, Any]], None]] = {
             "message_start": self._on_message_start,
             "content_block_start": self._on_block_start,
@@ -84,41 +88,41 @@ class AnthropicStream:
             "signature_delta": self._on_signature,
         }
 
-    def feed(self, block: bytes) -> list[bytes]:
-        """Take bytes, cut anywhere, and return the chunks they complete."""
+    def feed(self, block: bytes) -> bytes:
+        """Take bytes, cut anywhere, and return the events they complete."""
         if self.failure is not None:
-            return []
+            return b""
         try:
             events = self._parser.feed(block)
         except EventTooLargeError as error:
             self.failure = ProviderError(
                 Outcome.SERVER_ERROR, str(error), http_status=200
             )
-            return []
+            return b""
         return self._read(events)
 
-    def finish(self) -> list[bytes]:
+    def finish(self) -> bytes:
         """Take the end of the stream and return what was held back."""
         return self._read(self._parser.finish())
 
-    def usage_chunk(self, cost_usd_nanos: int | None) -> bytes | None:
-        """Write the chunk with the usage. None if none was reported."""
+    def usage_event(self, cost_usd_nanos: int | None) -> bytes:
+        """Write the event with the usage, nothing if none was reported."""
         if self.usage is None:
-            return None
-        return usage_chunk(
+            return b""
+        return usage_event(
             answer_id=self.answer_id,
             created=self._context.created,
             model=self._context.model,
             usage=usage_object(self.usage, cost_usd_nanos),
         )
 
-    def _read(self, events: Iterable[Event]) -> list[bytes]:
+    def _read(self, events: Iterable[Event]) -> bytes:
         for event in events:
             if self.failure is not None:
                 break
             self._take(event)
-        chunks, self._chunks = self._chunks, []
-        return chunks
+        written, self._written = self._written, []
+        return b"".join(written)
 
     def _take(self, event: Event) -> None:
         if event.error:
@@ -133,7 +137,13 @@ class AnthropicStream:
         if not isinstance(data, dict):
             self.failure = not_an_answer()
             return
-        handle = self._events.get(str(data.get("type") or event.event))
+        if not data.get("type"):
+            data["type"] = event.event
+        self._hear(data)
+
+    def _hear(self, data: dict[str, Any]) -> None:
+        """Take an event's data, which bears its type."""
+        handle = self._events.get(str(data.get("type")))
         if handle is not None:
             handle(data)
         elif data.get("error"):
@@ -141,18 +151,18 @@ class AnthropicStream:
         # Any other kind is passed over: Anthropic may add some at any time.
 
     def _send(self, delta: dict[str, Any], finish: str | None = None) -> None:
-        if not self._role_is_sent:
-            self._role_is_sent = True
-            self._send({"role": "assistant", "content": ""})
-        self._chunks.append(
-            chunk(
-                answer_id=self.answer_id,
-                created=self._context.created,
-                model=self._context.model,
-                delta=delta,
-                finish_reason=finish,
-            )
+        writer = self._writer or self._begin()
+        self._written.append(writer.event(delta, finish))
+
+    def _begin(self) -> ChunkWriter:
+        """Say the role, which comes first and once."""
+        self._writer = ChunkWriter(
+            answer_id=self.answer_id,
+            created=self._context.created,
+            model=self._context.model,
         )
+        self._send({"role": "assistant", "content": ""})
+        return self._writer
 
     def _send_content(self, delta: dict[str, Any]) -> None:
         self._send(delta)
@@ -169,10 +179,9 @@ class AnthropicStream:
     def _on_message_start(self, data: dict[str, Any]) -> None:
         message = _part(data, "message")
         self._report(message.get("usage"))
-        if not self._role_is_sent:
+        if self._writer is None:
             self.answer_id = answer_id(message.get("id"), self._context)
-            self._role_is_sent = True
-            self._send({"role": "assistant", "content": ""})
+            self._begin()
 
     def _on_block_start(self, data: dict[str, Any]) -> None:
         begun = _part(data, "content_block")
@@ -182,7 +191,7 @@ class AnthropicStream:
             block = _Block("text", 0, begun)
             self._on_text(block, begun)
         elif kind in {"thinking", "redacted_thinking"}:
-            block = _Block("thinking", self._thinking_count, {**begun, "thinking": ""})
+            block = _Block("thinking", self._thinking_count, begun)
             self._thinking_count += 1
             self._on_thinking(block, begun)
         elif kind == "tool_use" and begun.get("name") == JSON_TOOL:
@@ -219,7 +228,7 @@ class AnthropicStream:
         thought = delta.get("thinking")
         if isinstance(thought, str) and thought:
             if block.kind == "thinking":
-                block.begun["thinking"] += thought
+                block.thoughts.append(thought)
             self._send_content({"reasoning_content": thought})
 
     def _on_signature(self, block: _Block, delta: dict[str, Any]) -> None:
@@ -246,7 +255,8 @@ class AnthropicStream:
     def _close(self, block: _Block) -> None:
         """Send what is known of a block only once it is whole."""
         if block.kind == "thinking":
-            signed = signed_thinking(block.begun, self._context.model)
+            thinking = {**block.begun, "thinking": "".join(block.thoughts)}
+            signed = signed_thinking(thinking, self._context.model)
             if signed is not None:
                 # With an index, as OpenAI's SDK demands of what it gathers.
                 delta = {"thinking_blocks": [{"index": block.place, **signed}]}
@@ -279,6 +289,7 @@ class AnthropicStream:
         if refusal is not None:
             self.is_refusal = not self.has_content
             self._send_content({"refusal": refusal})
+        self.says_nothing = stopped_freely(stopped) and not self.has_content
         calls_tools = self._call_count > 0
         reason = finish_reason(stopped.get("stop_reason"), calls_tools=calls_tools)
         self._send({}, reason)
