@@ -50,11 +50,15 @@ def gateway(
                 "projects": [
                     {
                         "id": "hurried",
-                        "defaults": {"attempt": {"idle_timeout_s": 0.5}},
+                        "defaults": {
+                            "attempt": {"idle_timeout_s": 0.5},
+                            "midstream": "error",
+                        },
                         "keys": [{"id": "hurried", "key": KEY}],
                     },
                     {
                         "id": "patient",
+                        "defaults": {"midstream": "error"},
                         "keys": [{"id": "patient", "key": PATIENT_KEY}],
                     },
                 ],

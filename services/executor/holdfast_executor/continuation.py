@@ -1,0 +1,250 @@
+"""How a streamed answer that broke off is taken up by another deployment.
+
+Two ways are honest. One continues: a deployment that takes the beginning of an
+answer is asked for the rest. The other replays: the request is made anew, and what
+comes is held back for as long as it repeats what the caller has, to the letter.
+Neither will do where part of a tool call, of structured output or of one of several
+answers has gone out: two halves of those do not make a whole.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from holdfast_executor.chat import Chat
+
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+
+_UNREAD_BYTES = 64 * 1024
+"""Of events that are kept as they came: some 250, read in well under a millisecond.
+Their text is a fiftieth of that, and is all that has to be kept of them."""
+
+_MOST_CHARACTERS = 1_000_000
+"""Of a text that is kept to be taken up: a quarter of a million tokens, which is
+more than models write and less than a thousand such streams would mind."""
+
+_BEGIN = b"data: "
+_END = b"\n\n"
+
+_TEXT_FORMATS = (None, "text")
+"""Values of `response_format.type` under which an answer is words."""
+
+_WORDS = ("content", "reasoning_content", "reasoning", "reasoning_details")
+"""What a delta may say without having begun something that has to be whole."""
+
+
+class Way(Enum):
+    """How an answer is taken up."""
+
+    CONTINUE = "continue"
+    REPLAY = "replay"
+
+
+def may_be_taken_up(chat: Chat) -> bool:
+    """Tell whether an answer to a request is one text, as far as the request says."""
+    request = chat.parsed
+    format_ = request.get("response_format")
+    kind = format_.get("type") if isinstance(format_, dict) else None
+    return (
+        request.get("n") in (None, 1)
+        and kind in _TEXT_FORMATS
+        and not request.get("logprobs")
+        and request.get("modalities") in (None, ["text"])
+    )
+
+
+def continued(chat: Chat, text: str, tokens: int) -> Chat:
+    """Ask for the rest of an answer.
+
+    Args:
+        chat: What was asked.
+        text: The answer's beginning. Space at its end is left out: models refuse
+            it, and write it again.
+        tokens: About how many those are, to leave so many fewer to the rest.
+    """
+    fields = dict(chat.fields)
+    messages = bytes(fields["messages"]).rstrip()
+    last = _encode({"role": "assistant", "content": text.rstrip()})
+    fields["messages"] = msgspec.Raw(messages[:-1] + b"," + last + b"]")
+    for name in ("max_tokens", "max_completion_tokens"):
+        most = _decode(fields[name]) if name in fields else None
+        if isinstance(most, int):
+            fields[name] = msgspec.Raw(_encode(max(1, most - tokens)))
+    return dataclasses.replace(Chat.parse(_encode(fields)), media=chat.media)
+
+
+@dataclass(slots=True)
+class Held:
+    """What a caller holds of an answer.
+
+    Attributes:
+        text: Of the answer itself; reasoning is not part of it.
+        pieces: How many deltas that text came in, about a token each.
+        obstacle: Why it cannot be taken up; empty if it can.
+        answer_id: The `id` of its chunks; likewise `created`.
+        is_finished: Whether it said why it ended.
+    """
+
+    text: str = ""
+    pieces: int = 0
+    obstacle: str = ""
+    answer_id: str = ""
+    created: int = 0
+    is_finished: bool = False
+
+
+class Delivered:
+    """Remembers a stream as it goes out, at next to no cost until it breaks off."""
+
+    def __init__(self) -> None:
+        self._held = Held()
+        self._texts: list[str] = []
+        self._characters = 0
+        self._unread: list[bytes] = []
+        self._unread_bytes = 0
+
+    def add(self, events: bytes) -> None:
+        """Take whole events as they were sent."""
+        if self._characters > _MOST_CHARACTERS:
+            self._held.pieces += events.count(_BEGIN)
+            return
+        self._unread.append(events)
+        self._unread_bytes += len(events)
+        if self._unread_bytes > _UNREAD_BYTES:
+            self._digest()
+
+    def read(self) -> Held:
+        """Say what the caller holds."""
+        self._digest()
+        self._held.text = "".join(self._texts)
+        self._texts = [self._held.text]
+        return self._held
+
+    def _digest(self) -> None:
+        """Keep the words of what is unread, and let go of the rest."""
+        held = self._held
+        for chunk in _chunks(b"".join(self._unread)):
+            held.answer_id = held.answer_id or str(chunk.get("id", ""))
+            held.created = held.created or int(chunk.get("created", 0))
+            for choice in chunk.get("choices", ()):
+                held.is_finished |= bool(choice.get("finish_reason"))
+                delta = choice.get("delta") or {}
+                held.obstacle = held.obstacle or _obstacle(choice, delta)
+                if content := delta.get("content"):
+                    self._texts.append(content)
+                    self._characters += len(content)
+                    held.pieces += 1
+        self._unread.clear()
+        self._unread_bytes = 0
+        if self._characters > _MOST_CHARACTERS:
+            held.obstacle = held.obstacle or "the answer is too long to be kept"
+            self._texts.clear()
+
+
+def _obstacle(choice: dict[str, Any], delta: dict[str, Any]) -> str:
+    if choice.get("index"):
+        return "there are several answers"
+    for name, value in delta.items():
+        if value and name != "role" and name not in _WORDS:
+            return f"part of `{name}` has gone out"
+    return ""
+
+
+class Splice:
+    """Fits the events of a further stream to what the caller holds.
+
+    Attributes:
+        way: How the answer is taken up.
+        has_joined: Whether what comes now is new to the caller.
+        differs: Whether the stream says something else, so that it is of no use.
+        pieces: How many deltas have said something, about a token each.
+    """
+
+    def __init__(self, held: Held, way: Way) -> None:
+        self.way = way
+        self.pieces = 0
+        self.has_joined = False
+        self.differs = False
+        self._held = held
+        # What the further stream will say again, as far as it is known: all of
+        # it, or the space that was left out of the beginning it was given.
+        rest = len(held.text.rstrip()) if way is Way.CONTINUE else 0
+        self._again = held.text[rest:]
+        self._must_repeat = way is Way.REPLAY
+        self._said = ""
+
+    def take(self, events: bytes) -> bytes:
+        """Take whole events; return those that the caller is to get."""
+        if self.differs:
+            return b""
+        written = []
+        for chunk in _chunks(events):
+            choices = [
+                fitted
+                for choice in chunk.get("choices", ())
+                if (fitted := self._choice(choice)) is not None
+            ]
+            if self.differs:
+                break
+            if choices:
+                chunk.update(
+                    id=self._held.answer_id,
+                    created=self._held.created,
+                    choices=choices,
+                )
+                written.append(_BEGIN + _encode(chunk) + _END)
+        return b"".join(written)
+
+    def _choice(self, choice: dict[str, Any]) -> dict[str, Any] | None:
+        """Fit one choice; None if nothing of it is new."""
+        delta = dict(choice.get("delta") or {})
+        delta.pop("role", None)
+        finish_reason = choice.get("finish_reason")
+        delta["content"] = self._new(delta.get("content") or "")
+        if not delta["content"]:
+            del delta["content"]
+        if not self.has_joined and (finish_reason or _obstacle(choice, delta)):
+            # There are no more words: they have all been said again, or never are.
+            self.has_joined = True
+            self.differs = self._must_repeat and self._said != self._again
+        if not self.has_joined:
+            # The reasoning that led to what the caller has is not told twice.
+            return None
+        if not finish_reason and not any(delta.values()):
+            return None
+        return {**choice, "delta": delta}
+
+    def _new(self, content: str) -> str:
+        """Return what of a text the caller does not have."""
+        self.pieces += bool(content)
+        if self.has_joined or not content:
+            return content
+        self._said += content
+        if len(self._said) <= len(self._again):
+            if not self._again.startswith(self._said):
+                return self._parted()
+            return ""
+        if not self._said.startswith(self._again):
+            return self._parted()
+        self.has_joined = True
+        return self._said[len(self._again) :]
+
+    def _parted(self) -> str:
+        """Go on where the streams part: only space may be said otherwise."""
+        if self._must_repeat:
+            self.differs = True
+            return ""
+        self.has_joined = True
+        return self._said.lstrip() if self._again else self._said
+
+
+def _chunks(events: bytes) -> list[dict[str, Any]]:
+    return [
+        _decode(event.removeprefix(_BEGIN))
+        for event in events.split(_END)
+        if event.startswith(_BEGIN + b"{")
+    ]
