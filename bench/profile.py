@@ -30,8 +30,7 @@ _DUMP_S = 10.0
 def main() -> int:
     """Profile one scenario and print where its time goes; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bench.profile")
-    names = [name for name, scenario in BY_NAME.items() if not scenario.skipped]
-    parser.add_argument("scenario", choices=names)
+    parser.add_argument("scenario", choices=list(BY_NAME))
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--lines", type=int, default=30)
@@ -67,8 +66,8 @@ def _profiled(
         command = [sys.executable, "-m", "bench.profiled", str(path), str(samples)]
         with running(command, log=folder / "holdfast", cores=gateway_cores) as process:
             line = process.line("ready ", patience_s=_PATIENCE_S)
-            url = line.removeprefix("ready ") + "/v1/chat/completions"
-            target = Running(process.pid, routes_at(url, key))
+            base = line.removeprefix("ready ") + "/v1"
+            target = Running(process.pid, routes_at(base, key))
             wait_until_served(target.routes[PLAIN], process, patience_s=_PATIENCE_S)
             provider.behave(scenario.upstream)
             warm = _spec(scenario, target, connections, _WARM_UP_S)
@@ -93,6 +92,7 @@ def _spec(
         warm_up_s=0.0,
         spread_s=scenario.stream_s,
         body_kb=scenario.body_kb,
+        texts=scenario.texts,
         stream=bool(scenario.events),
         sessions=scenario.sessions,
         turns=max(1, scenario.turns),

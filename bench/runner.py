@@ -107,9 +107,6 @@ class Bench:
         rounds: int = 1,
     ) -> None:
         """Run every scenario on every gateway."""
-        for scenario in scenarios:
-            if scenario.skipped:
-                self._skip("all", scenario.name, scenario.skipped)
         for ordinal in range(1, rounds + 1):
             for gateway in gateways:
                 self._gateway(gateway, scenarios, amount, ordinal)
@@ -211,6 +208,7 @@ class Bench:
             requests=run.requests,
             spread_s=run.spread_s,
             body_kb=scenario.body_kb,
+            texts=scenario.texts,
             stream=bool(scenario.events),
             sessions=scenario.sessions,
             turns=max(1, scenario.turns),

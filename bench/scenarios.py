@@ -14,6 +14,10 @@ SESSIONS = "sessions"
 """The role of a model with two deployments that both answer."""
 
 
+EMBEDDINGS = "embeddings"
+"""The role of a model that makes vectors."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """One kind of request, and the load it comes in.
@@ -21,6 +25,7 @@ class Scenario:
     Attributes:
         role: Which of a gateway's models is asked.
         body_kb: Size of the request's messages in KiB. Zero for one short message.
+        texts: How many texts vectors are asked of; zero for a chat.
         answer_kb: Size of a whole answer in KiB.
         events: Content events of a streamed answer. Zero for a whole answer.
         gap_ms: Milliseconds between two events upstream. Zero for all at once,
@@ -28,19 +33,18 @@ class Scenario:
         sessions: How many conversations there are; zero for requests that name
             none. Then it ends by itself, after `sessions * turns` requests.
         turns: Requests of each conversation, each longer than the one before.
-        skipped: Why it cannot be run yet; empty if it can.
     """
 
     name: str
     meaning: str
     role: str = PLAIN
     body_kb: int = 0
+    texts: int = 0
     answer_kb: int = 1
     events: int = 0
     gap_ms: float = 0.0
     sessions: int = 0
     turns: int = 0
-    skipped: str = ""
 
     @property
     def stream_s(self) -> float:
@@ -50,6 +54,8 @@ class Scenario:
     @property
     def upstream(self) -> str:
         """The behaviour that the simulated provider is set to."""
+        if self.texts:
+            return f"vectors-{self.texts}"
         terms = [f"answer-{self.answer_kb}"]
         if self.events:
             terms += [f"events-{self.events}", f"gap-{self.gap_ms:g}"]
@@ -69,11 +75,7 @@ ALL: tuple[Scenario, ...] = (
         sessions=10_000,
         turns=5,
     ),
-    Scenario(
-        "embeddings",
-        "a list of texts",
-        skipped="the gateway does not serve /v1/embeddings yet",
-    ),
+    Scenario("embeddings", "vectors of 16 texts", role=EMBEDDINGS, texts=16),
 )
 """In the order they are run."""
 

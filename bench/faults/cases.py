@@ -376,8 +376,9 @@ CASES = (
         always(_OVERLOADED),
         (refused_as("all_deployments_unavailable", 503), amplified_by_at_most(1.2)),
         backup=always(_OVERLOADED),
-        calls=100,
-        rate=20,
+        # Enough that what the retry budget allows at once is little of it.
+        calls=300,
+        rate=30,
         streams=(False,),
     ),
 )

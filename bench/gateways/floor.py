@@ -12,6 +12,7 @@ from bench.gateways.readiness import wait_until_served
 from bench.processes import running
 
 _PATH = "/v1/chat/completions"
+_VECTORS_PATH = "/v1/embeddings"
 _PATIENCE_S = 20.0
 
 
@@ -30,7 +31,9 @@ class Direct:
     def running(self, place: Place) -> Iterator[Running]:
         """Point at the simulated provider."""
         route = Route(place.upstream + _PATH, "bench")
-        yield Running(0, dict.fromkeys((scenarios.PLAIN, scenarios.FALLBACK), route))
+        routes = dict.fromkeys((scenarios.PLAIN, scenarios.FALLBACK), route)
+        routes[scenarios.EMBEDDINGS] = Route(place.upstream + _VECTORS_PATH, "bench")
+        yield Running(0, routes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,13 @@ class Floor:
     def running(self, place: Place) -> Iterator[Running]:
         """Run it while the context lasts."""
         port = free_port()
-        url = f"http://127.0.0.1:{port}{_PATH}"
+        base = f"http://127.0.0.1:{port}"
+        url = base + _PATH
         routes = {
             scenarios.PLAIN: Route(url, "bench"),
             scenarios.FALLBACK: Route(url, "bench-fallback"),
             scenarios.SESSIONS: Route(url, "bench"),
+            scenarios.EMBEDDINGS: Route(base + _VECTORS_PATH, "bench"),
         }
         command = [sys.executable, "-m", "uvicorn", "bench.gateways.floor_app:create"]
         command += ["--factory", "--host", "127.0.0.1", "--port", str(port)]

@@ -26,8 +26,7 @@ class Floor:
     """
 
     def __init__(self, upstream: str) -> None:
-        answering = f"{upstream}/v1/chat/completions"
-        refusing = f"{upstream}/m/429/v1/chat/completions"
+        answering, refusing = upstream, f"{upstream}/m/429"
         self._plans = {
             "bench": (answering,),
             "bench-fallback": (refusing, answering),
@@ -46,7 +45,7 @@ class Floor:
             parts.append(event.get("body", b""))
             more = event.get("more_body", False)
         body = b"".join(parts)
-        answer = await self._ask(body)
+        answer = await self._ask(scope["path"], body)
         try:
             await _pass_on(answer, send)
         finally:
@@ -64,16 +63,17 @@ class Floor:
                 await self._session.close()
             await send({"type": f"{kind}.complete"})
 
-    async def _ask(self, body: bytes) -> aiohttp.ClientResponse:
+    async def _ask(self, path: str, body: bytes) -> aiohttp.ClientResponse:
         assert self._session is not None  # noqa: S101 - the server has started it
         *others, last = self._plans[json.loads(body)["model"]]
-        for url in others:
+        for place in others:
+            url = place + path
             answer = await self._session.post(url, data=body, headers=_HEADERS)
             if answer.status != 429 and answer.status < 500:
                 return answer
             await answer.read()
             answer.release()
-        return await self._session.post(last, data=body, headers=_HEADERS)
+        return await self._session.post(last + path, data=body, headers=_HEADERS)
 
 
 async def _pass_on(answer: aiohttp.ClientResponse, send: Send) -> None:

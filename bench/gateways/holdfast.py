@@ -62,20 +62,27 @@ class Holdfast:
             begun = time.monotonic()
             line = process.line("ready ", patience_s=_PATIENCE_S)
             start_s = time.monotonic() - begun
-            url = line.removeprefix("ready ") + "/v1/chat/completions"
-            routes = routes_at(url, key)
-            for route in routes.values():
-                wait_until_served(route, process, patience_s=_PATIENCE_S)
+            routes = routes_at(line.removeprefix("ready ") + "/v1", key)
+            for role, route in routes.items():
+                if role != scenarios.EMBEDDINGS:
+                    wait_until_served(route, process, patience_s=_PATIENCE_S)
             yield Running(process.pid, routes, self.separate, start_s)
 
 
-def routes_at(url: str, key: str) -> dict[str, Route]:
-    """Return how the models of `configuration` are asked."""
+def routes_at(base: str, key: str) -> dict[str, Route]:
+    """Return how the models of `configuration` are asked.
+
+    Args:
+        base: Of the API, e.g. `http://127.0.0.1:8080/v1`.
+        key: The caller's.
+    """
     headers = (f"authorization: Bearer {key}",)
+    url = f"{base}/chat/completions"
     return {
         scenarios.PLAIN: Route(url, "bench", headers),
         scenarios.FALLBACK: Route(url, "bench-fallback", headers),
         scenarios.SESSIONS: Route(url, "bench-sessions", headers),
+        scenarios.EMBEDDINGS: Route(f"{base}/embeddings", "bench-vectors", headers),
     }
 
 
@@ -105,6 +112,7 @@ def configuration(place: Place, key: str) -> dict[str, Any]:
             _model("bench", "bench-a"),
             _model("bench-refused", "bench-refusing"),
             _model("bench-sessions", "bench-a", "bench-b"),
+            _model("bench-vectors", "bench-a", "bench-b"),
         ],
         "organizations": [
             {

@@ -58,6 +58,9 @@ class LiteLlm:
         routes = {
             scenarios.PLAIN: Route(url, "bench", headers),
             scenarios.FALLBACK: Route(url, "bench-fallback", headers),
+            scenarios.EMBEDDINGS: Route(
+                f"http://127.0.0.1:{port}/v1/embeddings", "bench", headers
+            ),
         }
         command = [str(PEERS / "litellm/bin/litellm"), "--config", str(config)]
         command += ["--host", "127.0.0.1", "--port", str(port)]
@@ -141,6 +144,11 @@ class Portkey:
                 (scenarios.FALLBACK, fallback),
             )
         }
+        routes[scenarios.EMBEDDINGS] = Route(
+            f"http://127.0.0.1:{port}/v1/embeddings",
+            "bench",
+            routes[scenarios.PLAIN].headers,
+        )
         with running(
             ["node", "build/start-server.js", "--headless", f"--port={port}"],
             log=place.folder / "portkey",
@@ -196,6 +204,9 @@ class TensorZero:
                 )
             }
             wait_until_served(routes[scenarios.PLAIN], process, patience_s=_PATIENCE_S)
+            routes[scenarios.EMBEDDINGS] = Route(
+                f"{base}/embeddings", "tensorzero::embedding_model_name::bench-vectors"
+            )
             start_s = time.monotonic() - begun
             yield Running(process.pid, routes, start_s=start_s)
 
@@ -216,4 +227,13 @@ def _tensorzero_config(place: Place) -> str:
                 f'api_base = "{base}/"',
                 'api_key_location = "none"',
             ]
+    lines += [
+        "[embedding_models.bench-vectors]",
+        'routing = ["p0"]',
+        "[embedding_models.bench-vectors.providers.p0]",
+        'type = "openai"',
+        'model_name = "mock"',
+        f'api_base = "{place.answering}/"',
+        'api_key_location = "none"',
+    ]
     return "\n".join(lines) + "\n"

@@ -1,7 +1,7 @@
 """The bytes of the requests, built before the clock runs."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import count, repeat
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,7 +26,11 @@ def requests(spec: LoadSpec) -> Iterator[bytes]:
     """Yield requests without end, ready to be sent."""
     if spec.sessions:
         return _of_sessions(spec)
-    return repeat(_request(spec, _messages(spec.body_kb)))
+    if spec.texts:
+        # As OpenAI's SDK asks, unless it is told otherwise.
+        asked = {"input": [_FILLER] * spec.texts, "encoding_format": "base64"}
+        return repeat(_request(spec, asked))
+    return repeat(_request(spec, {"messages": _messages(spec.body_kb)}))
 
 
 def _of_sessions(spec: LoadSpec) -> Iterator[bytes]:
@@ -36,7 +40,9 @@ def _of_sessions(spec: LoadSpec) -> Iterator[bytes]:
     """
     mark = b"%SESSION"
     turns = [
-        _request(spec, _conversation(turn), f"{spec.session_header}: %SESSION")
+        _request(
+            spec, {"messages": _conversation(turn)}, f"{spec.session_header}: %SESSION"
+        )
         for turn in range(spec.turns)
     ]
     for number in count():
@@ -44,8 +50,8 @@ def _of_sessions(spec: LoadSpec) -> Iterator[bytes]:
         yield turns[turn % spec.turns].replace(mark, b"bench-%06d" % session, 1)
 
 
-def _request(spec: LoadSpec, messages: list[dict[str, str]], *headers: str) -> bytes:
-    payload: dict[str, Any] = {"model": spec.model, "messages": messages}
+def _request(spec: LoadSpec, asked: Mapping[str, Any], *headers: str) -> bytes:
+    payload: dict[str, Any] = {"model": spec.model, **asked}
     if spec.stream:
         payload["stream"] = True
     body = json.dumps(payload).encode()

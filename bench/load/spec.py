@@ -30,6 +30,7 @@ class LoadSpec:
         spread_s: Over which the connections begin, so that paced streams do not
             all begin and end together.
         body_kb: Size of the messages in KiB; zero for one short message.
+        texts: How many texts vectors are asked of; zero for a chat.
         stream: Whether a streamed answer is asked for.
         sessions: How many conversations, in turn; zero for requests without one.
         session_header: What names the conversation to the gateway.
@@ -48,6 +49,7 @@ class LoadSpec:
     requests: int = 0
     spread_s: float = 0.0
     body_kb: int = 0
+    texts: int = 0
     stream: bool = False
     sessions: int = 0
     session_header: str = "x-holdfast-session"

@@ -9,12 +9,18 @@ A behaviour is a list of terms with commas between:
     answer-KB     size of a whole answer
     events-N      content events of a stream
     gap-MS        wait so long between two events; 0 sends each at once by itself
+    vectors-N     the whole answer is so many vectors of 1,536 numbers, in base64
 """
 
+import base64
 import json
+from array import array
 from dataclasses import dataclass, fields
 from http import HTTPStatus
 from typing import Any
+
+DIMENSIONS = 1_536
+"""Numbers in a vector: those of OpenAI's smaller model."""
 
 STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n"
@@ -46,6 +52,7 @@ class Behaviour:
     answer: int = 1
     events: int = 100
     gap: float = 0.0
+    vectors: int = 0
 
     @classmethod
     def parse(cls, text: str) -> "Behaviour":
@@ -81,8 +88,7 @@ class Canned:
     def __init__(self, behaviour: Behaviour) -> None:
         self.behaviour = behaviour
         if behaviour.status == HTTPStatus.OK:
-            size = max(1, behaviour.answer * 1024 - _FRAME_BYTES)
-            self.whole = http(HTTPStatus.OK, _completion(size))
+            self.whole = http(HTTPStatus.OK, _whole(behaviour))
         else:
             self.whole = _error(behaviour)
         self.frames = _frames(behaviour.events, with_usage=False)
@@ -110,6 +116,28 @@ def _error(behaviour: Behaviour) -> bytes:
     }
     headers = [f"retry-after: {behaviour.retry}"] if limited else []
     return http(behaviour.status, json.dumps({"error": error}).encode(), *headers)
+
+
+def _whole(behaviour: Behaviour) -> bytes:
+    if behaviour.vectors:
+        return _vectors(behaviour.vectors)
+    return _completion(max(1, behaviour.answer * 1024 - _FRAME_BYTES))
+
+
+def _vectors(count: int) -> bytes:
+    vector = array("f", (number / DIMENSIONS for number in range(DIMENSIONS)))
+    text = base64.b64encode(vector.tobytes()).decode()
+    return json.dumps(
+        {
+            "object": "list",
+            "data": [
+                {"object": "embedding", "index": index, "embedding": text}
+                for index in range(count)
+            ],
+            "model": _IDENTITY["model"],
+            "usage": {"prompt_tokens": 21 * count, "total_tokens": 21 * count},
+        }
+    ).encode()
 
 
 def _completion(size: int) -> bytes:

@@ -1,0 +1,132 @@
+"""Which APIs a request may be written in, and what carrying one out means.
+
+One row a surface. What is parsed of a request and how it is asked of a deployment
+is in the surface's own modules: `chat.py` with `unary.py` and `streaming.py`, and
+`embeddings.py` with `embedding.py`. How a provider says it is the dialects'.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from holdfast.api.executor.v1 import executor_service_pb2 as pb
+from holdfast.errors import RequestMalformedError
+from holdfast_executor.calling import Caller
+from holdfast_executor.chat import Chat
+from holdfast_executor.dialects import ProviderError
+from holdfast_executor.embedding import Embedding
+from holdfast_executor.embeddings import Embeddings
+from holdfast_executor.execution import Empty, Record
+from holdfast_executor.streaming import OpenStream, open_stream
+from holdfast_executor.unary import Answer, ask
+
+_NO_STOPS = frozenset({b"", b"null", b"[]"})
+
+Asking = Callable[
+    [Caller, Record, str], Awaitable[Answer | Empty[Answer] | ProviderError]
+]
+"""Asks one deployment for a whole answer; the text is the trace id."""
+
+
+def asking(surface: int, body: bytes) -> Asking:
+    """Read a request whose answer comes in one piece.
+
+    Raises:
+        RequestMalformedError: The body is no request of the surface, or there is
+            no such surface.
+    """
+    read = _WHOLE.get(surface)
+    if read is None:
+        raise RequestMalformedError(
+            f"Surface {surface} is none that this version serves.", field="surface"
+        )
+    return read(body)
+
+
+def streamed_chat(surface: int, body: bytes) -> Chat:
+    """Read a request whose answer is streamed.
+
+    Raises:
+        RequestMalformedError: The body is no request of the surface, or the
+            surface streams nothing.
+    """
+    if surface != pb.SURFACE_OPENAI_CHAT_COMPLETIONS:
+        raise RequestMalformedError(
+            f"Surface {surface} is none that this version streams.", field="surface"
+        )
+    return _chat(body, stream=True)
+
+
+async def ask_streamed(
+    caller: Caller, chat: Chat, record: Record, trace_id: str
+) -> OpenStream | Empty[OpenStream] | ProviderError:
+    """Ask one deployment for a streamed answer."""
+    stream = await open_stream(caller, chat, record, trace_id)
+    if isinstance(stream, OpenStream) and _is_empty(
+        chat, says_nothing=stream.decoder.says_nothing
+    ):
+        return Empty(stream, record, stream.decoder.usage, stream.close)
+    return stream
+
+
+def _whole_chat(body: bytes) -> Asking:
+    chat = _chat(body, stream=False)
+
+    async def ask_whole(
+        caller: Caller, record: Record, trace_id: str
+    ) -> Answer | Empty[Answer] | ProviderError:
+        answer = await ask(caller, chat, record, trace_id)
+        if isinstance(answer, Answer) and _is_empty(
+            chat, says_nothing=answer.decoded.says_nothing
+        ):
+            return Empty(answer, record, answer.decoded.usage, _nothing_to_close)
+        return answer
+
+    return ask_whole
+
+
+def _embeddings(body: bytes) -> Asking:
+    try:
+        return Embedding(Embeddings.parse(body)).ask
+    except msgspec.DecodeError as error:
+        raise RequestMalformedError(
+            f"The body is no embeddings request: {error}.", field="body"
+        ) from error
+
+
+_WHOLE: Mapping[int, Callable[[bytes], Asking]] = MappingProxyType(
+    {
+        pb.SURFACE_OPENAI_CHAT_COMPLETIONS: _whole_chat,
+        pb.SURFACE_OPENAI_EMBEDDINGS: _embeddings,
+    }
+)
+"""Reads the request of each surface."""
+
+
+def _chat(body: bytes, *, stream: bool) -> Chat:
+    try:
+        chat = Chat.parse(body)
+    except msgspec.DecodeError as error:
+        raise RequestMalformedError(
+            f"The body is no chat completions request: {error}.", field="body"
+        ) from error
+    if chat.stream is not stream:
+        asked = "Execute" if chat.stream is False else "ExecuteStream"
+        raise RequestMalformedError(
+            f"`stream` in the body says otherwise than the call; use {asked}.",
+            field="stream",
+        )
+    return chat
+
+
+async def _nothing_to_close() -> None:
+    """Let go of an answer that is all there."""
+
+
+def _is_empty(chat: Chat, *, says_nothing: bool) -> bool:
+    """Whether an answer is empty for no reason that the request gives.
+
+    One that is told where to stop may stop at once.
+    """
+    return says_nothing and bytes(chat.fields.get("stop", b"")) in _NO_STOPS
