@@ -39,6 +39,11 @@ format: install  ## Format the code
 
 bench: install  ## Measure beside the floor and other gateways; write docs/performance.md
 	$(BIN)/python -m bench
+	rm -f bench/.results/profile.jsonl
+	for scenario in small fallback body paced; do \
+		$(BIN)/python -m bench.profile $$scenario --save bench/.results/profile.jsonl \
+			>/dev/null || exit 1; \
+	done
 	$(BIN)/python -m bench.report
 
 bench-quick: install  ## Measure a few scenarios beside the floor, in a minute

@@ -3,6 +3,7 @@
 Every number comes from one run's results; none is written by hand.
 """
 
+import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -308,7 +309,24 @@ def document(results: Results) -> str:
         f"{machine.memory_gb:g} GB, Linux {machine.kernel}, Python {machine.python}. "
         f"{versions}. {quiet}"
     )
-    return f"{_INTRODUCTION}\n{place}\n\n{tables(results)}\n"
+    written = [_INTRODUCTION, place, tables(results), _profile(PROFILE)]
+    return "\n\n".join(part.strip() for part in written if part) + "\n"
+
+
+def _profile(path: Path) -> str:
+    """Write where the time goes, if that was measured."""
+    if not path.exists():
+        return ""
+    with path.open(encoding="utf-8") as lines:
+        # The last of each scenario.
+        told = {each["scenario"]: each for each in map(json.loads, lines)}
+    names = dict.fromkeys(name for each in told.values() for name in each["layers"])
+    rows = [
+        [name, *(_number(each["layers"].get(name)) for each in told.values())]
+        for name in names
+    ]
+    title = "Where the time goes in one process, CPU microseconds a request, profiled"
+    return _section(title, ("layer", *told), rows)
 
 
 _INTRODUCTION = """# Performance
@@ -330,6 +348,10 @@ answered; etcd's are apart. A column names its scenario and the connections open
 the requests offered a second. Differences under 1.5x are none: figures wander by as
 much from run to run.
 """
+
+
+PROFILE = LATEST.with_name("profile.jsonl")
+"""Where `bench.profile --save` adds to."""
 
 
 def main() -> int:
