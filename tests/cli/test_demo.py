@@ -695,7 +695,8 @@ class TestScenario:
             )
 
         def provider(name: str, dialect: str, *variables: str) -> Provider:
-            return Provider(name, name, dialect, "bearer", "https://x", variables)
+            auth = "sigv4" if dialect == "bedrock-converse" else "bearer"
+            return Provider(name, name, dialect, auth, "https://x", variables)
 
         providers = [
             provider("anthropic", "anthropic-messages", "ANTHROPIC_API_KEY"),
@@ -726,7 +727,7 @@ class TestScenario:
             for name, each in written["providers"].items()
         } == {
             "anthropic": ("anthropic-messages", "http://127.0.0.1:9/anthropic"),
-            "aws": ("openai-chat", "http://127.0.0.1:9/aws/{region}/v1"),
+            "aws": ("bedrock-converse", "http://127.0.0.1:9/aws/{region}"),
             "azure": ("openai-chat", "http://127.0.0.1:9/azure/v1"),
             "groq": ("openai-chat", "http://127.0.0.1:9/groq/v1"),
         }
@@ -735,7 +736,7 @@ class TestScenario:
         )
 
     def test_a_credential_makes_a_provider_real(self) -> None:
-        """A usual credential is used, unless its provider cannot be spoken to."""
+        """A usual credential is used, unless more than a key is needed."""
         demo = scenario(
             self.catalog(),
             simulator_port=9,

@@ -1,16 +1,22 @@
 """Anthropic's Messages, as a provider speaks it."""
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from holdfast_cli.demo.faults import Fault
 from holdfast_cli.demo.prompt import Answer, Prompt, PromptError, piece, text_of
-from holdfast_cli.demo.wires import Events, event, fragments
+from holdfast_cli.demo.signatures import CLAUDE, check, signature
+from holdfast_cli.demo.wires import EVENT_STREAM, Events, event, fragments
+
+_TOOL_ID = re.compile(r"[a-zA-Z0-9_-]+")
 
 
 class AnthropicWire:
     """Requests and answers of `/v1/messages`."""
+
+    stream_type = EVENT_STREAM
 
     def read(self, body: Any, headers: Mapping[str, str]) -> Prompt:
         """Read a request, as strict as Anthropic is about what others leave open."""
@@ -35,6 +41,7 @@ class AnthropicWire:
             stream=bool(body.get("stream")),
             writes_cache='"cache_control"' in json.dumps(body),
             max_tokens=limit,
+            thinks=(body.get("thinking") or {}).get("type") in {"enabled", "adaptive"},
         )
 
     def whole(self, prompt: Prompt, answer: Answer) -> dict[str, Any]:
@@ -47,7 +54,7 @@ class AnthropicWire:
         )
         return {
             **_message(answer),
-            "content": [block],
+            "content": [*_thinking(answer), block],
             "stop_reason": _stop_reason(answer),
             "usage": {
                 **_input_usage(prompt, answer),
@@ -56,8 +63,10 @@ class AnthropicWire:
         }
 
     def events(self, prompt: Prompt, answer: Answer) -> Events:
-        """Write the events of a message with one block."""
+        """Write the events of a message: of its thinking, if it has, and its block."""
         call = answer.tool_call
+        thinking = list(_thinking_events(answer))
+        place = int(bool(thinking))
         block = (
             {**_tool_use(answer), "input": {}} if call else {"type": "text", "text": ""}
         )
@@ -72,14 +81,16 @@ class AnthropicWire:
         return Events(
             opening=[
                 _message_start(prompt, answer),
-                _typed("content_block_start", index=0, content_block=block),
+                *thinking,
+                _typed("content_block_start", index=place, content_block=block),
                 _typed("ping"),
             ],
             content=[
-                _typed("content_block_delta", index=0, delta=delta) for delta in deltas
+                _typed("content_block_delta", index=place, delta=delta)
+                for delta in deltas
             ],
             ending=[
-                _typed("content_block_stop", index=0),
+                _typed("content_block_stop", index=place),
                 _message_delta(answer, _stop_reason(answer)),
             ],
             closing=[_typed("message_stop")],
@@ -92,6 +103,10 @@ class AnthropicWire:
             "error": {"type": fault.anthropic, "message": fault.message},
             "request_id": "req_sim",
         }
+
+    def error_headers(self, fault: Fault) -> Mapping[str, str]:
+        """Say nothing in headers."""
+        return {}
 
     def error_event(self, fault: Fault) -> bytes:
         """Write an `error` event."""
@@ -136,7 +151,45 @@ def _checked(messages: Any) -> list[dict[str, Any]]:
             raise PromptError(f"messages.{position}.role: {role!r} is no role here")
         if not message.get("content"):
             raise PromptError(f"messages.{position}: content must not be empty")
+    _check_calls(messages)
     return messages
+
+
+def _check_calls(messages: list[dict[str, Any]]) -> None:
+    """See that each call has its result in the next turn, and thinking its issuer."""
+    called: list[str] = []
+    for position, message in enumerate(messages):
+        content = message["content"]
+        blocks = content if isinstance(content, list) else []
+        results = [b["tool_use_id"] for b in blocks if b.get("type") == "tool_result"]
+        if sorted(results) != sorted(called):
+            raise PromptError(f"messages.{position}: tool_use without tool_result")
+        called = [b["id"] for b in blocks if b.get("type") == "tool_use"]
+        if not all(map(_TOOL_ID.fullmatch, called)):
+            raise PromptError(f"messages.{position}: tool_use.id is not valid")
+        for block in blocks:
+            if block.get("type") == "thinking":
+                check(block.get("signature"), CLAUDE)
+
+
+def _thinking(answer: Answer) -> list[dict[str, Any]]:
+    if not answer.thought:
+        return []
+    signed = {"thinking": answer.thought, "signature": signature(CLAUDE)}
+    return [{"type": "thinking", **signed}]
+
+
+def _thinking_events(answer: Answer) -> Iterator[bytes]:
+    for block in _thinking(answer):
+        empty = {"type": "thinking", "thinking": "", "signature": ""}
+        thinking, signed = block["thinking"], block["signature"]
+        yield _typed("content_block_start", index=0, content_block=empty)
+        for delta in (
+            {"type": "thinking_delta", "thinking": thinking},
+            {"type": "signature_delta", "signature": signed},
+        ):
+            yield _typed("content_block_delta", index=0, delta=delta)
+        yield _typed("content_block_stop", index=0)
 
 
 def _forced_tool(choice: Mapping[str, Any]) -> str | None:

@@ -11,8 +11,6 @@ from holdfast_cli.demo.listener import Exchange
 from holdfast_cli.demo.prompt import Answer, Prompt
 from holdfast_cli.demo.wires import Wire
 
-_EVENTS = "text/event-stream"
-
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -61,7 +59,7 @@ async def _serve(turn: Turn, *, closed: bool = True) -> None:
         turn.respond(turn.wire.whole(turn.prompt, turn.answer))
         return
     events = turn.wire.events(turn.prompt, turn.answer)
-    turn.exchange.begin(_EVENTS)
+    turn.exchange.begin(turn.wire.stream_type)
     _send(turn, events.opening)
     for event in events.content:
         turn.exchange.send(event)
@@ -72,7 +70,10 @@ async def _serve(turn: Turn, *, closed: bool = True) -> None:
 
 
 async def _error(turn: Turn) -> None:
-    headers = turn.order.headers if turn.order else {}
+    headers = {
+        **turn.wire.error_headers(turn.fault),
+        **(turn.order.headers if turn.order else {}),
+    }
     turn.respond(turn.wire.error(turn.fault), turn.fault.status, headers)
 
 
@@ -112,13 +113,15 @@ async def _empty(turn: Turn) -> None:
     if not turn.prompt.stream:
         turn.respond(turn.wire.hollow(turn.answer))
         return
-    turn.exchange.begin(_EVENTS)
+    turn.exchange.begin(turn.wire.stream_type)
     _send(turn, turn.wire.hollow_events(turn.prompt, turn.answer))
     turn.exchange.end()
 
 
 async def _blank(turn: Turn) -> None:
-    turn.exchange.begin(_EVENTS if turn.prompt.stream else "application/json")
+    turn.exchange.begin(
+        turn.wire.stream_type if turn.prompt.stream else "application/json"
+    )
     turn.exchange.end()
 
 
@@ -138,7 +141,7 @@ async def _filtered(turn: Turn) -> None:
         return
     whole, events = refusal
     if turn.prompt.stream:
-        turn.exchange.begin(_EVENTS)
+        turn.exchange.begin(turn.wire.stream_type)
         _send(turn, events)
         turn.exchange.end()
     else:
@@ -165,7 +168,7 @@ def _begin(turn: Turn) -> None:
     """Send the beginning of an answer: so many events of a stream, or half of it."""
     if turn.prompt.stream:
         events = turn.wire.events(turn.prompt, turn.answer)
-        turn.exchange.begin(_EVENTS)
+        turn.exchange.begin(turn.wire.stream_type)
         _send(turn, events.opening)
         _send(turn, events.content[: turn.fault.events])
     else:

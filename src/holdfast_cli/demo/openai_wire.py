@@ -6,7 +6,7 @@ from typing import Any
 
 from holdfast_cli.demo.faults import Fault
 from holdfast_cli.demo.prompt import Answer, Prompt, PromptError, piece, text_of
-from holdfast_cli.demo.wires import Events, event, fragments
+from holdfast_cli.demo.wires import EVENT_STREAM, Events, event, fragments
 
 _MOST_COPIES = 128
 """What OpenAI gives at most."""
@@ -15,6 +15,8 @@ _MOST_COPIES = 128
 class OpenAIWire:
     """Requests and answers of `/v1/chat/completions`."""
 
+    stream_type = EVENT_STREAM
+
     def read(self, body: Any, headers: Mapping[str, str]) -> Prompt:
         """Read a request."""
         messages = body.get("messages")
@@ -22,7 +24,13 @@ class OpenAIWire:
             raise PromptError("'messages' must hold at least one message", "messages")
         if not all(isinstance(message, dict) for message in messages):
             raise PromptError("'messages' must hold objects", "messages")
+        if any(_FOREIGN & message.keys() for message in messages):
+            raise PromptError("Extra inputs are not permitted", "messages")
+        _check_calls(messages)
         users = [each for each in messages if each.get("role") == "user"]
+        if messages[-1].get("role") == "tool":
+            # What the user asked for has been done.
+            users = []
         copies = int(body.get("n") or 1)
         if not 1 <= copies <= _MOST_COPIES:
             raise PromptError(f"'n' must be from 1 to {_MOST_COPIES}", "n")
@@ -108,6 +116,10 @@ class OpenAIWire:
             }
         }
 
+    def error_headers(self, fault: Fault) -> Mapping[str, str]:
+        """Say nothing in headers."""
+        return {}
+
     def error_event(self, fault: Fault) -> bytes:
         """Write the event OpenAI's SDK raises on."""
         return event(self.error(fault))
@@ -134,8 +146,28 @@ class OpenAIWire:
 
 _DONE = b"data: [DONE]\n\n"
 
+_FOREIGN = frozenset({"thinking_blocks", "extra_content"})
+"""What others sign, and a strict provider does not know."""
+
 _LOGPROB = -0.105
 """Of every token: about nine in ten, which no test should depend on."""
+
+
+def _check_calls(messages: list[dict[str, Any]]) -> None:
+    """See that each call has its result, and no result comes without a call."""
+    open_calls: list[str] = []
+    for message in messages:
+        if message.get("role") == "tool":
+            if message.get("tool_call_id") not in open_calls:
+                raise PromptError("a 'tool' message must follow its call", "messages")
+            open_calls.remove(message["tool_call_id"])
+            continue
+        if open_calls:
+            raise PromptError("'tool_calls' must be followed by results", "messages")
+        calls = message.get("tool_calls") or []
+        open_calls = [call["id"] for call in calls]
+        if any(_FOREIGN & call.keys() for call in calls):
+            raise PromptError("Extra inputs are not permitted", "messages")
 
 
 def _forced_tool(choice: Any) -> str | None:

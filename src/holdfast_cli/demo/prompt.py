@@ -12,6 +12,8 @@ from typing import Any
 
 from holdfast_cli.demo.instances import least_instance
 
+_THOUGHT = "What would a real model think here?"
+
 
 class PromptError(Exception):
     """A request that a real provider would refuse as malformed."""
@@ -20,6 +22,20 @@ class PromptError(Exception):
         super().__init__(message)
         self.message = message
         self.param = param
+
+
+@dataclass(frozen=True, slots=True)
+class VectorWish:
+    """Vectors that are asked for, one for each text.
+
+    Attributes:
+        texts: Tokens are taken for the text of their numbers.
+        is_base64: Whether they are wanted in base64, else as numbers.
+    """
+
+    texts: Sequence[str]
+    dimensions: int
+    is_base64: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +52,8 @@ class Prompt:
         schema: What the answer has to fit. None: it is free text.
         copies: How many answers are wanted.
         max_tokens: None if the answer may be as long as it likes.
+        vectors: None: an answer in words is asked for.
+        thinks: Whether it is to be shown what the model thinks first.
     """
 
     model: str
@@ -50,6 +68,8 @@ class Prompt:
     include_usage: bool = False
     writes_cache: bool = False
     max_tokens: int | None = None
+    vectors: VectorWish | None = None
+    thinks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +88,7 @@ class Answer:
         words: The text, in the pieces it is streamed in.
         cut_short: Whether it ended for `max_tokens`.
         input_tokens: Cached ones included.
+        thought: What comes before all else. Empty if it is not to be shown.
     """
 
     number: int
@@ -78,6 +99,7 @@ class Answer:
     input_tokens: int
     cached_tokens: int
     output_tokens: int
+    thought: str = ""
 
     @property
     def text(self) -> str:
@@ -108,6 +130,7 @@ def answer(prompt: Prompt, *, place: str, number: int, cached_pieces: int) -> An
         input_tokens=sum(sizes),
         cached_tokens=sum(sizes[:cached_pieces]),
         output_tokens=_tokens(call.arguments.encode()) if call else len(words),
+        thought=_THOUGHT if prompt.thinks else "",
     )
 
 

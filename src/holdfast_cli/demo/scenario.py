@@ -3,17 +3,17 @@
 Nothing of the catalog is replaced but where its providers are: models, ids,
 regions, geographies and prices are the real ones, so what the demo shows of
 policies, plans and costs is what a user will get. Each provider of
-`PROVIDERS` gets the simulator as its `base_uri`, and one dialect for all its
-models: its own where the simulator speaks that, else `openai-chat`, since a
-simulated provider takes every format for every model.
+`PROVIDERS` gets the simulator as its `base_uri` and speaks its own format: AWS
+its own with signed requests, Google its own for its models and Anthropic's for
+Claude. Credentials are invented, and any will do.
 
 Where a provider has one model in several regions, or a region for everything,
 the region is in the path, so that the simulator can tell its deployments
 apart. The few of such a provider that name no region are then not in the demo.
 
 A provider whose usual credential is in the environment, with whatever else its
-endpoint needs, is left alone and called for real, unless this version does not
-speak its format yet: then a credential would only make it disappear.
+endpoint needs, is left alone and called for real, unless more than one key is
+needed to call it: that is for a configuration file to say.
 """
 
 import os
@@ -22,11 +22,12 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
 
-from holdfast.model import AUTHS, DIALECTS, Catalog, Deployment, Provider
+from holdfast.model import Catalog, Deployment, Provider
 from holdfast_cli.demo.state import DemoState, Place
 
 PROVIDERS = (
@@ -55,6 +56,31 @@ MODELS = (
 """The models the demo is about: each has several providers among the above."""
 
 _SIMULATED_CREDENTIAL = "demo"
+
+_SIMULATED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        # A dialect appends the rest of the path: Anthropic's begins with the version
+        # and OpenAI's comes after it.
+        "anthropic-messages": {"dialect": "anthropic-messages", "base_uri": ""},
+        "openai-chat": {"dialect": "openai-chat", "base_uri": "/v1"},
+        "bedrock-converse": {
+            "dialect": "bedrock-converse",
+            "base_uri": "",
+            "credential": {
+                "access_key_id": _SIMULATED_CREDENTIAL,
+                "secret_access_key": _SIMULATED_CREDENTIAL,
+            },
+        },
+        # Without a word on the dialect, each deployment has its own. Tokens would
+        # have to come from an issuer; a key is shown as the Gemini API takes it.
+        "gemini": {"base_uri": "/v1/projects/demo", "auth": "x-goog-api-key"},
+    }
+)
+"""What is said of a simulated provider, by the dialect of most of its models, and
+what its address ends with."""
+
+_KEYLESS = frozenset({"google", "sigv4"})
+"""Ways to authenticate for which one key is not enough."""
 
 _VARIABLE = re.compile(r"\{([A-Z][A-Z0-9_]*)\}")
 """What an endpoint takes from the environment, e.g. `{AZURE_RESOURCE_NAME}`."""
@@ -137,7 +163,7 @@ def scenario(  # noqa: PLR0913 - each is a field of the file
 
 def _credential_name(provider: Provider, environ: Mapping[str, str]) -> str | None:
     """Return the variable that holds the provider's usual credential, if any does."""
-    if provider.dialect not in DIALECTS or provider.auth not in AUTHS:
+    if provider.auth in _KEYLESS:
         return None
     if not all(environ.get(name) for name in _VARIABLE.findall(provider.base_uri)):
         return None
@@ -145,15 +171,13 @@ def _credential_name(provider: Provider, environ: Mapping[str, str]) -> str | No
 
 
 def _simulated(provider: Provider, root: str, *, in_region: bool) -> dict[str, Any]:
-    dialect = provider.dialect if provider.dialect in DIALECTS else "openai-chat"
+    usual = _SIMULATED[provider.dialect]
     base = f"{root}/{provider.id}" + ("/{region}" if in_region else "")
     return {
-        "dialect": dialect,
-        # The dialect appends the rest of the path: for Anthropic's format that
-        # begins with the version, for OpenAI's after it.
-        "base_uri": base if dialect == "anthropic-messages" else f"{base}/v1",
         "credential": _SIMULATED_CREDENTIAL,
         "allow_private_network": True,
+        **usual,
+        "base_uri": base + usual["base_uri"],
     }
 
 

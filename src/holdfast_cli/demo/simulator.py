@@ -1,8 +1,9 @@
 """Simulated providers: every one of them, behind one port.
 
-`/<provider>/v1/chat/completions`, `/<provider>/v1/messages` and
-`/<provider>/v1/models` are the providers, with `/<region>` after the provider
-where it has regions; `/control/...` tells them what to do.
+A path begins with the provider, and with the region after it where the provider
+has regions. Below that every provider speaks every format (`operations`), so that
+which one a gateway uses for a provider is the gateway's to choose;
+`/control/...` tells the providers what to do.
 """
 
 import asyncio
@@ -13,21 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from holdfast_cli.demo.anthropic_wire import AnthropicWire
 from holdfast_cli.demo.faults import FAULTS, Order, Switchboard, Target
 from holdfast_cli.demo.listener import Call, Exchange, Listener
 from holdfast_cli.demo.misbehaviour import Pace, Turn, carry_out
-from holdfast_cli.demo.openai_wire import OpenAIWire
+from holdfast_cli.demo.operations import ANTHROPIC, OPENAI, Operation, operation_of
 from holdfast_cli.demo.prompt import PromptError, answer
 from holdfast_cli.demo.prompt_cache import PromptCache
-from holdfast_cli.demo.wires import Wire
-
-_WIRES: Mapping[tuple[str, ...], Wire] = {
-    ("chat", "completions"): OpenAIWire(),
-    ("messages",): AnthropicWire(),
-}
-"""What is spoken below `/v1`. Every provider speaks all of it, so that which
-format a gateway uses for a provider is the gateway's to choose."""
 
 _RECEIVED_KEPT = 1000
 """Requests in the log: a test's worth, and a bound for a demo that runs on."""
@@ -100,10 +92,10 @@ class Simulator:
         match [part for part in call.path.split("/") if part]:
             case ["control", action]:
                 self._control(action, call, exchange)
-            case [provider, "v1", *operation]:
-                await self._provider(provider, "", tuple(operation), call, exchange)
-            case [provider, region, "v1", *operation]:
-                await self._provider(provider, region, tuple(operation), call, exchange)
+            case [provider, "v1" | "model", *_] as path:
+                await self._provider(provider, "", path[1:], call, exchange)
+            case [provider, region, "v1" | "model", *_] as path:
+                await self._provider(provider, region, path[2:], call, exchange)
             case _:
                 _respond(exchange, 404, {"error": {"message": "no such path"}})
 
@@ -111,16 +103,15 @@ class Simulator:
         self,
         provider: str,
         region: str,
-        operation: tuple[str, ...],
+        path: list[str],
         call: Call,
         exchange: Exchange,
     ) -> None:
-        if operation == ("models",):
-            speaks = "messages" if "anthropic-version" in call.headers else "chat"
-            wire = next(wire for path, wire in _WIRES.items() if path[0] == speaks)
+        if path == ["v1", "models"]:
+            wire = ANTHROPIC if "anthropic-version" in call.headers else OPENAI
             _respond(exchange, 200, wire.models(list(self._models[provider])))
             return
-        spoken = _WIRES.get(operation)
+        spoken = operation_of(path)
         if spoken is None or call.method != "POST":
             message = f"{call.method} {call.path} is not served"
             _respond(exchange, 404, {"error": {"message": message}})
@@ -135,10 +126,18 @@ class Simulator:
         tally.served += not fault
 
     async def _converse(
-        self, wire: Wire, provider: str, region: str, call: Call, exchange: Exchange
+        self,
+        operation: Operation,
+        provider: str,
+        region: str,
+        call: Call,
+        exchange: Exchange,
     ) -> bool:
         """Answer a call; return whether there was anything wrong with that."""
+        wire = operation.wire
         body = _object(call.body)
+        if body is not None:
+            body |= operation.said
         model = str(body.get("model", "")) if body is not None else ""
         self._models[provider][model] = None
         order = self.switchboard.take(Target(provider, model, region))
@@ -161,7 +160,12 @@ class Simulator:
             param = error.param if isinstance(error, PromptError) else None
             message = str(error) if isinstance(error, PromptError) else "malformed"
             refused = replace(FAULTS["400"], message=message)
-            _respond(exchange, refused.status, wire.error(refused, param))
+            _respond(
+                exchange,
+                refused.status,
+                wire.error(refused, param),
+                wire.error_headers(refused),
+            )
             return True
         self._number += 1
         cached = self._cache.read((provider, region, model), prompt.pieces)
@@ -301,5 +305,10 @@ def _object(body: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _respond(exchange: Exchange, status: int, value: Any) -> None:
-    exchange.respond(status, json.dumps(value).encode())
+def _respond(
+    exchange: Exchange,
+    status: int,
+    value: Any,
+    headers: Mapping[str, str] | None = None,
+) -> None:
+    exchange.respond(status, json.dumps(value).encode(), headers)

@@ -1,7 +1,7 @@
 """The wire formats a simulated provider speaks, behind one interface."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -26,8 +26,17 @@ class Events:
     closing: Sequence[bytes]
 
 
+EVENT_STREAM = "text/event-stream"
+
+
 class Wire(Protocol):
-    """A wire format. Bodies are JSON objects, events are ready to be sent."""
+    """A wire format. Bodies are JSON objects, events are ready to be sent.
+
+    Attributes:
+        stream_type: The `content-type` of a stream.
+    """
+
+    stream_type: str
 
     def read(self, body: Any, headers: Any) -> Prompt:
         """Read a request.
@@ -44,6 +53,9 @@ class Wire(Protocol):
 
     def error(self, fault: Fault, param: str | None = None) -> dict[str, Any]:
         """Write an error."""
+
+    def error_headers(self, fault: Fault) -> Mapping[str, str]:
+        """Write what an error says in headers."""
 
     def error_event(self, fault: Fault) -> bytes:
         """Write an error within a stream."""
