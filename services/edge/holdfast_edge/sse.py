@@ -7,7 +7,7 @@ never looks like success.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from starlette.types import Send
 
@@ -19,6 +19,7 @@ from holdfast.errors import (
 )
 from holdfast_edge import errors
 from holdfast_edge.headers import Header
+from holdfast_edge.keep_alive import LOOKS_EVERY_S, KeepAlive
 from holdfast_edge.presence import CallerGoneError, CallerPresence
 from holdfast_edge.served import served_headers
 
@@ -35,13 +36,14 @@ _HEADERS: tuple[Header, ...] = (
 )
 
 
-async def relay(
+async def relay(  # noqa: PLR0913 - each is for the caller to say
     start: Callable[[], Awaitable[Steps]],
     send: Send,
     presence: CallerPresence,
     *,
     trace_id: str,
     first_content_by: float | None,
+    looks_every_s: float = LOOKS_EVERY_S,
 ) -> None:
     """Pass a streamed answer on as it comes.
 
@@ -52,12 +54,14 @@ async def relay(
         trace_id: What an error names.
         first_content_by: When the answer must have begun, on the event loop's
             clock. None for no limit.
+        looks_every_s: How often to look whether a stream that has begun is
+            silent, and keep its connection open.
 
     Raises:
         CallerGoneError: The caller went away.
         GatewayError: It failed before the first content.
     """
-    relayed = _Relay(send)
+    relayed = _Relay(send, looks_every_s)
     try:
         async with presence:
             await relayed.run(start, first_content_by)
@@ -82,8 +86,10 @@ async def relay(
 class _Relay:
     """One answer on its way, and how far it has come."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, looks_every_s: float) -> None:
         self._send = send
+        self._looks_every_s = looks_every_s
+        self._keep_alive: KeepAlive | None = None
         self.begun = False
 
     async def run(
@@ -97,6 +103,8 @@ class _Relay:
                 try:
                     completed = await self._pass_on(steps, limit)
                 finally:
+                    if self._keep_alive is not None:
+                        self._keep_alive.close()
                     # Which cancels what the executor does upstream.
                     await steps.aclose()
         except TimeoutError:
@@ -113,13 +121,29 @@ class _Relay:
     async def _pass_on(self, steps: Steps, limit: asyncio.Timeout) -> bool:
         """Send what comes, and say whether it was whole."""
         completed = False
+        send = self._send
+        keep_alive: KeepAlive | None = None
         async for step in steps:
-            if step.HasField("chunks"):
-                await self._write(step.chunks.events)
-            elif step.HasField("served"):
+            kind = step.WhichOneof("step")
+            if kind == "chunks":
+                if keep_alive is None:
+                    raise StreamInterruptedError(
+                        "The stream began without saying who serves."
+                    )
+                if events := step.chunks.events:
+                    await send(
+                        {
+                            "type": "http.response.body",
+                            "body": events,
+                            "more_body": True,
+                        }
+                    )
+                    keep_alive.is_quiet = False
+            elif kind == "served":
                 limit.reschedule(None)
                 await self._begin(step.served)
-            elif step.HasField("completed"):
+                keep_alive = self._keep_alive = KeepAlive(send, self._looks_every_s)
+            elif kind == "completed":
                 completed = True
         return completed
 
@@ -132,24 +156,6 @@ class _Relay:
                 "headers": [*_HEADERS, *served_headers(served)],
             }
         )
-
-    async def _write(self, events: Sequence[bytes]) -> None:
-        """Send events in one write: each write costs as much as several events."""
-        if not self.begun:
-            raise StreamInterruptedError("The stream began without saying who serves.")
-        body = b"".join([_event(event) for event in events])
-        if body:
-            await self._send(
-                {"type": "http.response.body", "body": body, "more_body": True}
-            )
-
-
-def _event(data: bytes) -> bytes:
-    if b"\n" in data or b"\r" in data:
-        # Line ends are the framing's own, and mean nothing between JSON's
-        # tokens, which is the only place they can be.
-        data = b" ".join(data.splitlines())
-    return b"data: " + data + b"\n\n"
 
 
 async def _end(send: Send, last: bytes) -> None:

@@ -8,26 +8,36 @@ once its first content is there, and until then a failure falls back unseen.
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable, Iterable
+import math
+import zlib
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import structlog
 
 from holdfast.errors import DeadlineExceededError, GatewayError, PlanRefusedError
 from holdfast.model import (
+    Allowance,
     Attempt,
-    Caller,
+    Deployment,
+    Hedge,
     Limits,
     Outcome,
+    Plan,
     PlanStep,
-    ScopedPolicy,
-    SessionAffinity,
+    StepReason,
+    Usage,
 )
 from holdfast.outcome import CONSEQUENCES, Then
 from holdfast.policy import objection
+from holdfast.pricing import cost_usd_nanos
 from holdfast_executor.dialects import ProviderError
+from holdfast_executor.hedging import Race
+from holdfast_executor.lessons import Lessons
+from holdfast_executor.residency import Evidence, observed_elsewhere
+from holdfast_executor.retry_budget import Fare
 from holdfast_executor.verdict import verdict
 
 _log = structlog.get_logger("holdfast.executor")
@@ -38,28 +48,40 @@ _RETRIABLE = frozenset(
 """What may be asked of the same deployment again. A silent one is not: its next
 silence would cost as much time as this one."""
 
+_PROBE_PATIENCE = 0.5
+"""What part of its first-token limit a probe gets: whoever has been silent may
+be silent still, and somebody waits for what comes next."""
+
+_PROBE_SHARE = 1 / 3
+"""And of the time that is left to the request, of which the rest is for whoever
+answers if the probe is not."""
+
 _BACKOFF = timedelta(milliseconds=250)
 """Before the same deployment is asked again, doubling; what SDKs begin with too."""
 
 
+_PIN_RETRIES = 2
+"""How often a pinned deployment is asked again, whose place no other may take:
+as often as SDKs do."""
+
+_PIN_WAIT = timedelta(seconds=5)
+"""What it may ask to be left alone for at most. The caller waits all the while,
+and can do longer waits itself."""
+
+_SPREAD = 0.1
+"""By what share of itself a wait is longer at most, so that those who were refused
+together do not come back together. Never shorter: it was asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A plan as the executor needs it: what to try, for whom, and how hard.
+    """A plan that is being carried out.
 
     Attributes:
-        steps: Read as they are needed: most are not.
         deadline: When the request ends, on the event loop's clock.
     """
 
-    plan_id: str
-    trace_id: str
-    caller: Caller
-    steps: Iterable[PlanStep]
-    policies: tuple[ScopedPolicy, ...]
-    limits: Limits
-    session_key: str
-    session_affinity: SessionAffinity
-    bound_deployment_id: str
+    plan: Plan
     deadline: float
 
 
@@ -69,6 +91,14 @@ class Record:
 
     Attributes:
         earlier_cost_usd_nanos: What the failed attempts before it cost.
+        session_key: The session it is of. Empty for none.
+        credential: What it was called with, once that is known.
+        tried_credentials: What the deployment refused in this request.
+        patience_s: The longest until there is content, whatever the limits say.
+        allowance: What the provider said is left of a rate limit, if little is.
+        usage: What it has used, where that is known though it failed.
+        choice_count: How many answers were asked for.
+        azure_region: What Azure said of where it was worked on, if it did.
     """
 
     step: PlanStep
@@ -78,11 +108,59 @@ class Record:
     start_time_ms: int
     start: float
     earlier_cost_usd_nanos: int = 0
+    session_key: str = ""
+    credential: str = ""
+    tried_credentials: frozenset[str] = frozenset()
+    patience_s: float = math.inf
+    allowance: Allowance | None = None
+    usage: Usage | None = None
+    choice_count: int = 1
+    azure_region: str = ""
+
+    def observed_geography(self, usage: Usage | None) -> str:
+        """Say where it was worked on, if not where its deployment promises."""
+        deployment = self.step.deployment
+        return observed_elsewhere(Evidence(deployment, self.azure_region, usage))
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether it finds out for all whether a deployment is well again."""
+        return self.step.reason is StepReason.PROBE
+
+    def cost_usd_nanos(self, usage: Usage | None) -> int:
+        """Price what it has used. Zero if that, or the price, is unknown."""
+        pricing = self.step.deployment.pricing
+        return cost_usd_nanos(usage, pricing) if usage and pricing else 0
+
+    def total_cost_usd_nanos(self, usage: Usage | None) -> int | None:
+        """Price it with the failed attempts before it; None if unknown."""
+        if usage is None or self.step.deployment.pricing is None:
+            return None
+        return self.earlier_cost_usd_nanos + self.cost_usd_nanos(usage)
 
 
 _Answer = TypeVar("_Answer")
 
-Call = Callable[[Record], Awaitable[_Answer | ProviderError]]
+
+@dataclass(frozen=True, slots=True)
+class Empty(Generic[_Answer]):
+    """An answer without a word, which is served only if nobody has a better one.
+
+    Attributes:
+        record: The attempt that it answers.
+        usage: What it has used.
+        close: Lets go of it.
+    """
+
+    answer: _Answer
+    record: Record
+    usage: Usage | None
+    close: Callable[[], Awaitable[None]]
+
+
+_CameTo: TypeAlias = _Answer | Empty[_Answer] | ProviderError
+
+Call = Callable[[Record], Awaitable[_CameTo[_Answer]]]
 """Calls a deployment; a failure is a value, not an exception."""
 
 
@@ -92,27 +170,55 @@ class Progress:
 
     Attributes:
         tell: Takes each attempt as it ends.
+        attempts: Those that have ended, in that order.
+        begun: All that were begun.
+        ended: The ordinals of attempts that have ended though their answers are
+            served yet.
     """
 
     order: Order
     tell: Callable[[Order, Attempt], None]
     now_ms: Callable[[], int]
     attempts: list[Attempt] = field(default_factory=list)
+    begun: list[Record] = field(default_factory=list)
+    ended: set[int] = field(default_factory=set)
 
-    def begin(self, step: PlanStep) -> Record:
+    def begin(
+        self, step: PlanStep, tried_credentials: frozenset[str] = frozenset()
+    ) -> Record:
         """Note that an attempt starts."""
-        return Record(
+        record = Record(
             step,
-            len(self.attempts) + 1,
-            self.order.limits,
+            len(self.begun) + 1,
+            self.order.plan.limits,
             self.order.deadline,
             self.now_ms(),
             asyncio.get_running_loop().time(),
             sum(attempt.cost_usd_nanos for attempt in self.attempts),
+            self.order.plan.session_key,
+            tried_credentials=tried_credentials,
         )
+        if record.is_probe:
+            first = record.limits.first_token_timeout * _PROBE_PATIENCE
+            record.limits = dataclasses.replace(
+                record.limits, first_token_timeout=first
+            )
+            record.patience_s = (record.deadline - record.start) * _PROBE_SHARE
+        self.begun.append(record)
+        return record
+
+    def is_under_way(self, record: Record) -> bool:
+        """Tell whether an attempt that was begun has not ended."""
+        return all(attempt.ordinal != record.ordinal for attempt in self.attempts)
+
+    def under_way(self) -> list[Record]:
+        """Say which attempts were begun and have not ended."""
+        return [record for record in self.begun if self.is_under_way(record)]
 
     def end(self, attempt: Attempt) -> None:
         """Note how an attempt ended, and tell."""
+        if attempt.ordinal in self.ended:
+            return
         self.attempts.append(attempt)
         self.tell(self.order, attempt)
 
@@ -128,6 +234,13 @@ class Progress:
                 record.start_time_ms,
                 duration=self.since(record),
                 retry_after=error.retry_after,
+                usage=record.usage,
+                cost_usd_nanos=record.cost_usd_nanos(record.usage),
+                credential=record.credential,
+                allowance=record.allowance,
+                observed_geography=record.observed_geography(record.usage)
+                if error.http_status
+                else "",
             )
         )
 
@@ -138,8 +251,15 @@ class Progress:
 
 
 _ABANDONED = ProviderError(Outcome.CANCELLED, "the caller went away")
+_NEEDLESS = ProviderError(
+    Outcome.CANCELLED, "the attempt beside it decided the request"
+)
 _UNREADABLE = ProviderError(
     Outcome.PARSE_FAILED, "the provider's answer could not be read"
+)
+
+_EMPTY = ProviderError(
+    Outcome.PARSE_FAILED, "the model stopped without a word", http_status=200
 )
 
 _MOST_WORDS = 200
@@ -168,91 +288,332 @@ def is_late(deadline: float) -> bool:
 class Walk(Generic[_Answer]):
     """One request's way through the steps of its plan."""
 
-    def __init__(self, progress: Progress, call: Call[_Answer]) -> None:
+    def __init__(
+        self,
+        progress: Progress,
+        call: Call[_Answer],
+        lessons: Lessons | None = None,
+        drop: Callable[[_Answer], Awaitable[None]] | None = None,
+    ) -> None:
         """Begin before the first step.
 
         Args:
             progress: Where attempts are noted. An answer's own attempt is left
                 to whoever takes the answer, since it has not ended yet.
             call: Calls one deployment.
+            lessons: What earlier requests taught. None: nothing.
+            drop: Lets go of an answer that nobody will have. None: there is
+                nothing to let go of.
         """
+        self._drop = drop
+        self._hedged_id = ""
+        self._is_decided = False
+        self._lessons = lessons or Lessons()
+        self._probes = 0
+        self._refused = 0
+        self._fare = Fare.FREE
+        self._untried: list[timedelta] = []
         self._progress = progress
         self._order = progress.order
         self._call = call
         self._window = 0
         self._failures: list[ProviderError] = []
+        self._empty: Empty[_Answer] | None = None
 
     async def go(self) -> _Answer:
         """Call each step's deployment in turn until one answers.
 
+        An answer without a word is one more deployment's to better. If that has
+        none either, the model has nothing to say.
+
         Raises:
             GatewayError: None did; the kind says why.
         """
-        refused = 0
-        for step in self._order.steps:
-            if len(self._progress.attempts) >= self._order.limits.max_attempts:
-                break
-            if self._too_small(step):
-                continue
-            if (rule := objection(self._order.policies, step.deployment)) is not None:
-                refused += 1
-                _log.error(
-                    "step_refused",
-                    plan_id=self._order.plan_id,
-                    deployment_id=step.deployment.id,
-                    rule=rule,
-                )
-                continue
-            answer = await self._try(step)
+        try:
+            return await self._go()
+        except BaseException:
+            await self._forget()
+            raise
+
+    async def _go(self) -> _Answer:
+        self._lessons.budget.open(self._order.plan.caller)
+        for step in self._steps():
+            if self._empty is not None:
+                self._set_aside(self._empty)
+            attempt = self._raced if self._may_be_hedged(step) else self._try
+            answer = await attempt(step, self._fare)
+            if isinstance(answer, Empty):
+                if self._empty is None:
+                    self._empty = answer
+                    continue
+                answer = answer.answer
             if not isinstance(answer, ProviderError):
+                await self._forget()
                 return answer
-            if self._is_late():
-                raise self._late()
-            if self._ends(answer, step):
+            if self._is_late() or self._ends(answer, step):
                 break
-        if refused and not self._failures:
+        if self._empty is not None:
+            return self._kept(self._empty)
+        if self._is_late():
+            raise self._late()
+        if self._refused and not self._failures:
             raise PlanRefusedError(
                 "No step of the plan obeys the policies it bears.", key_id=""
             )
         raise self._verdict()
 
-    async def _try(self, step: PlanStep) -> _Answer | ProviderError:
-        """Call a step's deployment, as often as the limits say."""
-        limits = self._order.limits
+    def _steps(self) -> Iterator[PlanStep]:
+        """Give the steps that may be tried, each as its turn comes."""
+        plan = self._order.plan
+        for step in by_health(plan.steps, self._lessons.resting.left):
+            if self._made >= plan.limits.max_attempts:
+                return
+            if self._too_small(step) or step.deployment.id == self._hedged_id:
+                continue
+            rule = objection(plan.policies, step.deployment)
+            if rule is not None:
+                self._refused += 1
+                _log.error(
+                    "step_refused",
+                    plan_id=plan.plan_id,
+                    deployment_id=step.deployment.id,
+                    rule=rule,
+                )
+            elif not self._made or self._may_try(step):
+                yield step
+
+    def _may_be_hedged(self, step: PlanStep) -> bool:
+        """Tell whether another may be asked beside a step: beside the first alone."""
+        if self._order.plan.limits.hedge is None or self._made:
+            return False
+        return step.reason is not StepReason.PROBE
+
+    async def _raced(self, step: PlanStep, fare: Fare) -> _CameTo[_Answer]:
+        """Try a step, and another one beside it if it shows nothing for a while."""
+        hedge = self._order.plan.limits.hedge or Hedge()
+        self._lessons.hedges.open(self._order.plan.caller, hedge.max_share)
+        beside: list[PlanStep] = []
+
+        def join() -> Coroutine[Any, Any, _CameTo[_Answer]] | None:
+            chosen = self._beside(step)
+            if chosen is None:
+                return None
+            beside.append(chosen)
+            self._hedged_id = chosen.deployment.id
+            return self._try(chosen, Fare.FREE, once=True)
+
+        race = Race(
+            join,
+            decides=lambda first: self._decides(first, step),
+            wins=self._serves,
+            drop=self._dropped,
+        )
+        try:
+            finish = await race.run(self._try(step, fare), hedge.after.total_seconds())
+        except BaseException:
+            for record in self._progress.under_way():
+                self._progress.fail(record, _ABANDONED)
+            raise
+        came_to = finish.first
+        if finish.second is not None:
+            came_to = await self._better(came_to, step, finish.second, beside[0])
+        if came_to is None:
+            raise RuntimeError("both sides of a race were called off")
+        earlier = sum(each.cost_usd_nanos for each in self._progress.attempts)
+        for record in self._progress.under_way():
+            record.earlier_cost_usd_nanos = earlier
+        return came_to
+
+    def _beside(self, step: PlanStep) -> PlanStep | None:
+        """Choose whom to ask beside a step that shows nothing; None for nobody."""
+        plan, lessons = self._order.plan, self._lessons
+        is_first = self._made == 1 and bool(self._progress.under_way())
+        if not is_first or plan.limits.max_attempts == 1:
+            return None
+        for each in by_health(plan.steps, lessons.resting.left):
+            if _left(each, lessons.resting.left) is not None:
+                return None
+            if (
+                each.deployment.id != step.deployment.id
+                and each.reason is not StepReason.PROBE
+                and not lessons.budget.has_just_failed(each.deployment.id)
+                and objection(plan.policies, each.deployment) is None
+            ):
+                return each if lessons.hedges.take(plan.caller) else None
+        return None
+
+    def _serves(self, came_to: _CameTo[_Answer]) -> bool:
+        """Tell whether one side of a race has something to serve."""
+        self._is_decided = not isinstance(came_to, ProviderError | Empty)
+        return self._is_decided
+
+    def _decides(self, came_to: _CameTo[_Answer], step: PlanStep) -> bool:
+        """Tell whether the first side of a race ends it.
+
+        The other side does so only by answering. What it refuses never ends the
+        request while the first may answer: nobody would have asked it yet.
+        """
+        if isinstance(came_to, ProviderError):
+            self._is_decided = self._is_late() or self._ends(came_to, step)
+            return self._is_decided
+        return self._serves(came_to)
+
+    async def _better(
+        self,
+        first: _CameTo[_Answer] | None,
+        step: PlanStep,
+        second: _CameTo[_Answer],
+        beside: PlanStep,
+    ) -> _CameTo[_Answer]:
+        """Choose what a race came to, and let go of the rest."""
+        if isinstance(second, Empty) and isinstance(first, ProviderError):
+            self._empty = second
+            return first
+        if isinstance(second, Empty) and isinstance(first, Empty):
+            self._set_aside(first)
+            self._empty = first
+            return second
+        if first is not None and self._decides(first, step):
+            await self._dropped(second)
+            for record in self._progress.under_way():
+                if record.step is beside:
+                    self._progress.fail(record, _NEEDLESS)
+            self._tell_last(first, step)
+            return first
+        if isinstance(second, ProviderError) and first is not None:
+            if not self._ends(second, beside):
+                return first
+            if isinstance(first, Empty):
+                self._empty = first
+            self._tell_last(second, beside)
+            return second
+        if first is not None:
+            await self._dropped(first)
+        self._lessons.hedges.counts.won += 1
+        return second
+
+    async def _dropped(self, came_to: _CameTo[_Answer]) -> None:
+        """Let go of what one side of a race came to."""
+        if isinstance(came_to, Empty):
+            self._set_aside(came_to)
+            await came_to.close()
+        elif not isinstance(came_to, ProviderError) and self._drop is not None:
+            await self._drop(came_to)
+
+    def _tell_last(self, came_to: _CameTo[_Answer], step: PlanStep) -> None:
+        """Have the failure that ended the request stand last, as all others do."""
+        if not isinstance(came_to, ProviderError):
+            return
+        failures, attempts = self._failures, self._progress.attempts
+        place = next(i for i, each in enumerate(failures) if each is came_to)
+        failures.append(failures.pop(place))
+        place = max(
+            i
+            for i, each in enumerate(attempts)
+            if each.deployment_id == step.deployment.id
+        )
+        attempts.append(attempts.pop(place))
+
+    def _set_aside(self, empty: Empty[_Answer]) -> None:
+        """Note an empty answer as a failure, since another is asked for."""
+        if self._progress.is_under_way(empty.record):
+            empty.record.usage = empty.usage
+            self._progress.fail(empty.record, _EMPTY)
+
+    def _kept(self, empty: Empty[_Answer]) -> _Answer:
+        """Serve an empty answer, for want of any other."""
+        if not self._progress.is_under_way(empty.record):
+            self._progress.ended.add(empty.record.ordinal)
+        return empty.answer
+
+    async def _forget(self) -> None:
+        if self._empty is not None:
+            empty, self._empty = self._empty, None
+            await empty.close()
+
+    async def _try(
+        self, step: PlanStep, fare: Fare, *, once: bool = False
+    ) -> _CameTo[_Answer]:
+        """Call a step's deployment, as often as the limits say.
+
+        Args:
+            step: What to try.
+            fare: What its first attempt costs.
+            once: Whether it is called once, whatever comes of it.
+        """
+        limits = self._order.plan.limits
+        budget, caller = self._lessons.budget, self._order.plan.caller
+        retries = 0 if once else limits.retries_per_deployment
+        if step.reason is StepReason.PINNED:
+            retries = max(retries, _PIN_RETRIES)
+        longest_wait = (
+            min(_PIN_WAIT, limits.retry_after_cap)
+            if retries > limits.retries_per_deployment
+            else limits.retry_after_cap
+        )
         tries = 0
+        is_spoilt = False
+        tried_credentials: frozenset[str] = frozenset()
         while True:
-            record = self._progress.begin(step)
+            record = self._progress.begin(step, tried_credentials)
+            self._probes += record.is_probe
             try:
                 answer = await self._call(record)
             except Exception:  # noqa: BLE001 - another deployment may answer yet
                 _log.exception(
                     "attempt_crashed",
-                    plan_id=self._order.plan_id,
+                    plan_id=self._order.plan.plan_id,
                     deployment_id=step.deployment.id,
                 )
                 answer = _UNREADABLE
             except BaseException:
-                self._progress.fail(record, _ABANDONED)
+                why = _NEEDLESS if self._is_decided else _ABANDONED
+                self._progress.fail(record, why)
                 raise
             if not isinstance(answer, ProviderError):
+                budget.answered(caller, step.deployment.id, fare)
                 return answer
             if self._is_late():
                 # The caller's time ran out, not the deployment's.
                 answer = dataclasses.replace(answer, outcome=Outcome.CANCELLED)
             self._progress.fail(record, answer)
             self._failures.append(answer)
+            budget.failed(step.deployment.id, answer.outcome)
+            tried_credentials = record.tried_credentials
+            again = answer.ask_again
+            if CONSEQUENCES[answer.outcome].then is Then.AGAIN:
+                again = not is_spoilt and answer is not _UNREADABLE
+                is_spoilt = True
+            if (
+                again
+                and not once
+                and not record.is_probe
+                and not self._is_late()
+                and self._made < limits.max_attempts
+                and self._may_try(step)
+            ):
+                fare = self._fare
+                continue
             tries += 1
             wait = max(
                 answer.retry_after or timedelta(), _BACKOFF * (1 << min(tries, 8) - 1)
             )
             if (
-                tries > limits.retries_per_deployment
+                tries > retries
+                or record.is_probe
                 or answer.outcome not in _RETRIABLE
-                or wait > limits.retry_after_cap
-                or len(self._progress.attempts) >= limits.max_attempts
-                or not await self._slept(wait)
+                or wait > longest_wait
+                or self._made >= limits.max_attempts
+                or not self._may_try(step)
+                or not await self._slept(wait + wait * _SPREAD * self._place)
             ):
                 return answer
+            fare = self._fare
+
+    @property
+    def _place(self) -> float:
+        """Where this request is among others, from 0 to 1, as its plan's id has it."""
+        return zlib.crc32(self._order.plan.plan_id.encode()) / 2**32
 
     async def _slept(self, wait: timedelta) -> bool:
         """Wait, unless the request would end meanwhile."""
@@ -262,20 +623,45 @@ class Walk(Generic[_Answer]):
         await asyncio.sleep(seconds)
         return True
 
+    @property
+    def _made(self) -> int:
+        """How many attempts count: a probe is for the others, not for the caller."""
+        return len(self._progress.begun) - self._probes
+
+    def _may_try(self, step: PlanStep) -> bool:
+        """Tell whether the project's budget allows a further attempt."""
+        left = _left(step, self._lessons.resting.left)
+        self._fare = self._lessons.budget.fare(
+            self._order.plan.caller, step.deployment.id, is_aside=left is not None
+        )
+        if self._fare is not Fare.TOO_DEAR:
+            return True
+        if left is not None:
+            self._untried.append(left)
+        return False
+
     def _too_small(self, step: PlanStep) -> bool:
         """Skip what takes no more tokens than what was already too small."""
         window = step.deployment.context_window_tokens
         return bool(self._window and window and window <= self._window)
 
     def _ends(self, failure: ProviderError, step: PlanStep) -> bool:
-        """Tell whether a failure ends the request, by the one table of outcomes."""
+        """Tell whether a failure ends the request, by the one table of outcomes.
+
+        Whatever is wrong with a probe, the caller did not ask for it.
+        """
+        if step.reason is StepReason.PROBE:
+            return False
         then = CONSEQUENCES[failure.outcome].then
         if then is Then.LARGER_WINDOW:
-            window = step.deployment.context_window_tokens
-            self._window = max(self._window, window)
+            # A limit of tokens in a span is an account's: a deployment with the
+            # same window may have a larger one.
+            if not failure.token_limit:
+                window = step.deployment.context_window_tokens
+                self._window = max(self._window, window)
             return False
         if then is Then.NEXT_IF_POLICY_SAYS:
-            return not self._order.limits.fall_back_on_content_filter
+            return not self._order.plan.limits.fall_back_on_content_filter
         return then is Then.RETURN
 
     def _is_late(self) -> bool:
@@ -286,11 +672,48 @@ class Walk(Generic[_Answer]):
             "The request's time ran out before any deployment answered; "
             "allow it more, or ask for less.",
             attempts=self._progress.attempts,
-            plan_id=self._order.plan_id,
+            plan_id=self._order.plan.plan_id,
             attempt_count=str(len(self._progress.attempts)),
         )
 
     def _verdict(self) -> GatewayError:
         return verdict(
-            self._order.plan_id, self._failures, tuple(self._progress.attempts)
+            self._order.plan.plan_id,
+            self._failures,
+            tuple(self._progress.attempts),
+            self._untried,
+            longest_wait=self._order.plan.limits.retry_after_cap,
+            incomparable=self._order.plan.incomparable_models,
         )
+
+
+_Left = Callable[[Deployment], timedelta | None]
+
+
+def by_health(steps: Iterable[PlanStep], left: _Left) -> Iterator[PlanStep]:
+    """Give the steps in their order, but those last that rest, soonest back first.
+
+    A deployment may have been left aside since the plan was made. A probe is
+    tried all the same: that is what it is for.
+
+    Args:
+        steps: In the order of the plan.
+        left: How much longer a deployment rests, as is known when its turn comes.
+    """
+    resting: list[tuple[timedelta, PlanStep]] = []
+    for step in steps:
+        wait = _left(step, left)
+        if wait is None:
+            yield step
+        else:
+            resting.append((wait, step))
+    resting.sort(key=lambda each: each[0])
+    for _, step in resting:
+        yield step
+
+
+def _left(step: PlanStep, left: _Left) -> timedelta | None:
+    if step.reason is StepReason.PROBE:
+        return None
+    known = left(step.deployment)
+    return step.cooldown if known is None else known
