@@ -4,8 +4,9 @@ One pair of functions a message, and nothing else: no defaults, no checks.
 """
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
+from typing import TypeVar, overload
 
 from google.protobuf import duration_pb2, timestamp_pb2
 
@@ -14,6 +15,9 @@ from holdfast.api.catalog.v1 import catalog_pb2
 from holdfast.api.common.v1 import caller_pb2
 from holdfast.api.resolver.v1 import resolver_service_pb2
 from holdfast.api.routing.v1 import attempt_pb2, plan_pb2
+
+Message = TypeVar("Message")
+Noun_co = TypeVar("Noun_co", covariant=True)
 
 _CAPABILITY_NUMBERS = {
     capability: catalog_pb2.Capability.Value(f"CAPABILITY_{capability.name}")
@@ -30,11 +34,35 @@ _CACHED_SETTINGS = 1_024
 """Policies and limits are a project's: those of a thousand projects are kept."""
 
 
+class Lazily(Sequence[Noun_co]):
+    """Messages that are converted as they are read: most never are."""
+
+    def __init__(
+        self, messages: Sequence[Message], convert: Callable[[Message], Noun_co]
+    ) -> None:
+        self._messages = messages
+        self._convert = convert
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def __iter__(self) -> Iterator[Noun_co]:
+        return map(self._convert, self._messages)
+
+    @overload
+    def __getitem__(self, at: int) -> Noun_co: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[Noun_co, ...]: ...
+    def __getitem__(self, at: int | slice) -> Noun_co | tuple[Noun_co, ...]:
+        if isinstance(at, slice):
+            return tuple(map(self._convert, self._messages[at]))
+        return self._convert(self._messages[at])
+
+
 def duration_to_wire(span: timedelta) -> duration_pb2.Duration:
     """Convert a span of time."""
-    micros = round(span / timedelta(microseconds=1))
     return duration_pb2.Duration(
-        seconds=micros // 1_000_000, nanos=micros % 1_000_000 * 1_000
+        seconds=span.days * 86_400 + span.seconds, nanos=span.microseconds * 1_000
     )
 
 
@@ -90,14 +118,19 @@ def deployment_to_wire(deployment: model.Deployment) -> catalog_pb2.Deployment:
 
 
 def deployment_from_wire(
-    deployment: catalog_pb2.Deployment, credential_id: str = ""
+    deployment: catalog_pb2.Deployment,
+    credential_id: str = "",
+    sealed_credential: bytes = b"",
 ) -> model.Deployment:
-    """Convert a deployment, with the credential that its step names."""
-    return _deployment(deployment.SerializeToString(), credential_id)
+    """Convert a deployment, with the credential that its step names or bears."""
+    written = deployment.SerializeToString()
+    return _deployment(written, credential_id, sealed_credential)
 
 
 @functools.lru_cache(_CACHED_DEPLOYMENTS)
-def _deployment(written: bytes, credential_id: str) -> model.Deployment:
+def _deployment(
+    written: bytes, credential_id: str, sealed_credential: bytes
+) -> model.Deployment:
     wire = catalog_pb2.Deployment.FromString(written)
     pricing = wire.pricing
     return model.Deployment(
@@ -125,6 +158,7 @@ def _deployment(written: bytes, credential_id: str) -> model.Deployment:
         weight=wire.weight,
         allow_private_network=wire.allow_private_network,
         provider_display_name=wire.provider_display_name,
+        sealed_credential=sealed_credential,
     )
 
 
@@ -200,6 +234,14 @@ def limits_to_wire(limits: model.Limits) -> plan_pb2.Limits:
         retries_per_deployment=limits.retries_per_deployment,
         retry_after_cap=duration_to_wire(limits.retry_after_cap),
         fall_back_on_content_filter=limits.fall_back_on_content_filter,
+        rescue_streams=limits.rescue_streams,
+        hedge=None if limits.hedge is None else _hedge_to_wire(limits.hedge),
+    )
+
+
+def _hedge_to_wire(hedge: model.Hedge) -> plan_pb2.Hedge:
+    return plan_pb2.Hedge(
+        after=duration_to_wire(hedge.after), max_share=hedge.max_share
     )
 
 
@@ -220,7 +262,13 @@ def _limits(written: bytes) -> model.Limits:
         retries_per_deployment=limits.retries_per_deployment,
         retry_after_cap=duration_from_wire(limits.retry_after_cap),
         fall_back_on_content_filter=limits.fall_back_on_content_filter,
+        rescue_streams=limits.rescue_streams,
+        hedge=_hedge_from_wire(limits.hedge) if limits.HasField("hedge") else None,
     )
+
+
+def _hedge_from_wire(hedge: plan_pb2.Hedge) -> model.Hedge:
+    return model.Hedge(duration_from_wire(hedge.after), hedge.max_share)
 
 
 def step_to_wire(step: model.PlanStep) -> plan_pb2.PlanStep:
@@ -232,9 +280,10 @@ def _step(step: model.PlanStep) -> plan_pb2.PlanStep:
     return plan_pb2.PlanStep(
         deployment=deployment_to_wire(step.deployment),
         credential_id=step.deployment.credential_id,
+        sealed_credential=step.deployment.sealed_credential,
         reason=plan_pb2.StepReason.ValueType(step.reason.value),
         response_model=step.response_model,
-        cooldown=duration_to_wire(step.cooldown) if step.cooldown else None,
+        cooldown=None if step.cooldown is None else duration_to_wire(step.cooldown),
     )
 
 
@@ -244,7 +293,9 @@ _lasting_step = functools.lru_cache(_CACHED_DEPLOYMENTS)(_step)
 def step_from_wire(step: plan_pb2.PlanStep) -> model.PlanStep:
     """Convert a step."""
     return model.PlanStep(
-        deployment_from_wire(step.deployment, step.credential_id),
+        deployment_from_wire(
+            step.deployment, step.credential_id, step.sealed_credential
+        ),
         model.StepReason(step.reason),
         step.response_model,
         duration_from_wire(step.cooldown) if step.HasField("cooldown") else None,
@@ -277,6 +328,25 @@ def plan_to_wire(plan: model.Plan) -> plan_pb2.Plan:
         bound_deployment_id=plan.bound_deployment_id,
         policies=[policy_to_wire(policy) for policy in plan.policies],
         limits=limits_to_wire(plan.limits),
+        incomparable_models=plan.incomparable_models,
+    )
+
+
+def plan_from_wire(plan: plan_pb2.Plan) -> model.Plan:
+    """Convert a plan that is to be carried out: what it left out stays behind."""
+    return model.Plan(
+        plan_id=plan.plan_id,
+        requested_model=plan.requested_model,
+        caller=caller_from_wire(plan.caller),
+        trace_id=plan.trace_id,
+        steps=Lazily(plan.steps, step_from_wire),
+        session_affinity=model.SessionAffinity(plan.session_affinity),
+        session_key=plan.session_key,
+        bound_deployment_id=plan.bound_deployment_id,
+        policies=tuple(map(policy_from_wire, plan.policies)),
+        limits=limits_from_wire(plan.limits),
+        revision=plan.revision,
+        incomparable_models=tuple(plan.incomparable_models),
     )
 
 
@@ -323,6 +393,9 @@ def attempt_to_wire(attempt: model.Attempt) -> attempt_pb2.Attempt:
         else duration_to_wire(attempt.retry_after),
         usage=usage_to_wire(attempt.usage) if attempt.usage else None,
         cost_usd_nanos=attempt.cost_usd_nanos,
+        credential=attempt.credential,
+        allowance=_allowance_to_wire(attempt.allowance) if attempt.allowance else None,
+        observed_geography=attempt.observed_geography,
     )
 
 
@@ -345,4 +418,26 @@ def attempt_from_wire(attempt: attempt_pb2.Attempt) -> model.Attempt:
         else None,
         usage_from_wire(attempt.usage) if attempt.HasField("usage") else None,
         attempt.cost_usd_nanos,
+        attempt.credential,
+        _allowance_from_wire(attempt.allowance)
+        if attempt.HasField("allowance")
+        else None,
+        attempt.observed_geography,
+    )
+
+
+def _allowance_to_wire(allowance: model.Allowance) -> attempt_pb2.Allowance:
+    resets_in = allowance.resets_in
+    return attempt_pb2.Allowance(
+        remaining_share=allowance.remaining_share,
+        resets_in=None if resets_in is None else duration_to_wire(resets_in),
+    )
+
+
+def _allowance_from_wire(allowance: attempt_pb2.Allowance) -> model.Allowance:
+    return model.Allowance(
+        allowance.remaining_share,
+        duration_from_wire(allowance.resets_in)
+        if allowance.HasField("resets_in")
+        else None,
     )

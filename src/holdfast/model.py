@@ -1,6 +1,6 @@
 """The nouns of the gateway, as values: frozen, comparable, free of I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum, StrEnum
@@ -9,11 +9,31 @@ from types import MappingProxyType
 GEOGRAPHIES = frozenset({"eu", "us", "apac", "global"})
 """What a deployment may promise about where data stays. Empty: nothing known."""
 
-DIALECTS = frozenset({"openai-chat", "anthropic-messages"})
+DIALECTS = frozenset(
+    {
+        "anthropic-messages",
+        "anthropic-vertex",
+        "bedrock-converse",
+        "bedrock-invoke",
+        "gemini",
+        "openai-chat",
+    }
+)
 """The wire formats this version speaks. The executor has a module for each."""
 
-AUTHS = frozenset({"bearer", "x-api-key", "api-key", "none"})
+AUTHS = frozenset(
+    {"bearer", "x-api-key", "api-key", "x-goog-api-key", "sigv4", "google", "none"}
+)
 """How this version can authenticate to a provider."""
+
+AUTH_OF_DIALECT = {
+    "anthropic-messages": "x-api-key",
+    "anthropic-vertex": "google",
+    "bedrock-converse": "sigv4",
+    "bedrock-invoke": "sigv4",
+    "gemini": "x-goog-api-key",
+}
+"""How a dialect's own makers authenticate; everybody else takes a bearer token."""
 
 
 class Capability(StrEnum):
@@ -61,6 +81,8 @@ class Deployment:
         base_uri: The endpoint, absolute, without a trailing slash.
         auth: How a request is authenticated, one of `AUTHS`.
         credential_id: Which secret to call it with.
+        sealed_credential: The secret itself, readable for executors alone. Empty
+            where they hold it.
         geography: One of `GEOGRAPHIES`, or empty: nothing is known.
         region: The provider's name for the place. Empty if it has none.
         pricing: None if unknown; cost is then not computed.
@@ -87,6 +109,7 @@ class Deployment:
     weight: float = 1.0
     allow_private_network: bool = False
     provider_display_name: str = ""
+    sealed_credential: bytes = field(default=b"", repr=False)
 
     def __hash__(self) -> int:
         # Its id is as good as all its fields, and looked up many times a request.
@@ -151,6 +174,7 @@ class StepReason(Enum):
     ALIAS_ORDER = 4
     LAST_RESORT = 5
     HASHED = 6
+    PROBE = 7
 
 
 class ExclusionReason(Enum):
@@ -161,6 +185,7 @@ class ExclusionReason(Enum):
     CONTEXT_WINDOW = 3
     NO_CREDENTIAL = 4
     DIALECT = 5
+    VECTOR_SPACE = 6
 
 
 class SessionAffinity(Enum):
@@ -193,7 +218,8 @@ class PlanStep:
 
     Attributes:
         response_model: What the answer's `model` says if this step serves.
-        cooldown: How much longer it is left aside. None if it is healthy.
+        cooldown: How much longer it is left aside; zero if it has rested and is
+            due to be tried. None if it is healthy, or tried by this very step.
     """
 
     deployment: Deployment
@@ -230,6 +256,19 @@ class ScopedPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Hedge:
+    """When a second deployment is asked beside one that shows nothing.
+
+    Attributes:
+        after: How long the first has shown nothing by then.
+        max_share: The most of a project's requests that are hedged, of 1.
+    """
+
+    after: timedelta = timedelta(seconds=2)
+    max_share: float = 0.02
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """How long and how often a request is tried.
 
@@ -241,6 +280,8 @@ class Limits:
         max_attempts: Of one request, the first one included.
         retries_per_deployment: Extra tries before the next deployment.
         retry_after_cap: The longest wish to be left alone that is believed.
+        rescue_streams: Whether a stream that breaks off is taken up elsewhere.
+        hedge: None: no attempt is made beside another.
     """
 
     connect_timeout: timedelta = timedelta(seconds=5)
@@ -251,6 +292,8 @@ class Limits:
     retries_per_deployment: int = 0
     retry_after_cap: timedelta = timedelta(seconds=60)
     fall_back_on_content_filter: bool = False
+    rescue_streams: bool = True
+    hedge: Hedge | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,13 +303,15 @@ class Plan:
     Attributes:
         session_key: What the session's binding is stored under. Empty: none.
         bound_deployment_id: What the session was bound to. Empty: nothing.
+        incomparable_models: Further models that the name stands for, left out
+            because their vectors do not compare with those of the first.
     """
 
     plan_id: str
     requested_model: str
     caller: Caller
     trace_id: str
-    steps: tuple[PlanStep, ...]
+    steps: Sequence[PlanStep]
     exclusions: tuple[Exclusion, ...] = ()
     session_affinity: SessionAffinity = SessionAffinity.NONE
     session_key: str = ""
@@ -274,6 +319,7 @@ class Plan:
     policies: tuple[ScopedPolicy, ...] = ()
     limits: Limits = Limits()
     revision: str = ""
+    incomparable_models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +329,8 @@ class Usage:
     Attributes:
         input_tokens: All of them, those read from or written to the cache too.
         output_tokens: All of them, reasoning included.
+        inference_geo: Where the provider says it worked, in its own word. Empty
+            if it says nothing.
     """
 
     input_tokens: int = 0
@@ -290,6 +338,7 @@ class Usage:
     cache_read_input_tokens: int = 0
     cache_creation_input_tokens: int = 0
     reasoning_output_tokens: int = 0
+    inference_geo: str = ""
 
 
 class Outcome(Enum):
@@ -312,6 +361,19 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """What is left of the rate limit that is nearest to its end.
+
+    Attributes:
+        remaining_share: From 0 to 1.
+        resets_in: When it is full again. None if the provider did not say.
+    """
+
+    remaining_share: float
+    resets_in: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One call of one deployment, and how it ended. Holds no prompt or output.
 
@@ -323,6 +385,11 @@ class Attempt:
         first_token: From sending to the first content. None if none came.
         retry_after: How long the provider asked to be left alone.
         cost_usd_nanos: Zero if usage or pricing is unknown.
+        credential: The name of the provider's credential that it was made with.
+            Empty if none was shown.
+        allowance: None unless the provider said that little is left.
+        observed_geography: Where the work was done, where that contradicts the
+            deployment's geography. Empty if nothing does.
     """
 
     ordinal: int
@@ -336,3 +403,6 @@ class Attempt:
     retry_after: timedelta | None = None
     usage: Usage | None = None
     cost_usd_nanos: int = 0
+    credential: str = ""
+    allowance: Allowance | None = None
+    observed_geography: str = ""

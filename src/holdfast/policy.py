@@ -8,6 +8,7 @@ policy does not allow.
 from collections.abc import Callable, Iterable
 
 from holdfast.model import Deployment, ScopedPolicy
+from holdfast.residency import addressed_elsewhere
 
 Rule = Callable[[ScopedPolicy, Deployment], str | None]
 """Says why a policy does not allow a deployment, or None if it does."""
@@ -43,7 +44,14 @@ def geographies(policy: ScopedPolicy, deployment: Deployment) -> str | None:
     )
 
 
-RULES: tuple[Rule, ...] = (providers, models, geographies)
+def addresses(policy: ScopedPolicy, deployment: Deployment) -> str | None:
+    """Allow no deployment that keeps data in one place and is called in another."""
+    if not policy.geographies or not (place := addressed_elsewhere(deployment)):
+        return None
+    return f"its address is one of {place}, and not of {deployment.geography}"
+
+
+RULES: tuple[Rule, ...] = (providers, models, geographies, addresses)
 """Every rule there is. One more is a function above and its name here."""
 
 

@@ -51,18 +51,22 @@ class Secret:
 Credential = Mapping[str, Secret]
 """The parts of one credential by name; a plain one has the single part `key`."""
 
+ONLY = "default"
+"""What a provider's credential is called where it has just one."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
-    """A provider's credential, and what overrides or adds to the catalog.
+    """A provider's credentials, and what overrides or adds to the catalog.
 
     Attributes:
-        credential: None if the provider needs none or none was given.
+        credentials: By name, used in turn. Empty if the provider needs none or
+            none was given.
         dialect: None keeps the catalog's; so for `base_uri` and `auth`.
     """
 
     id: str
-    credential: Credential | None = None
+    credentials: Mapping[str, Credential] = field(default_factory=dict)
     dialect: str | None = None
     base_uri: str | None = None
     auth: str | None = None
@@ -103,14 +107,12 @@ class Defaults:
         session_ttl_s: How long a session's binding outlives its last turn.
         derived_sessions: Whether a request without a session gets one that is
             derived from its content.
-        midstream: `rescue` or `error`.
         parse_retries: Extra tries when structured output does not parse.
     """
 
     limits: Limits = Limits()
     session_ttl_s: int = 1800
     derived_sessions: bool = True
-    midstream: str = "rescue"
     parse_retries: int = 2
 
 

@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from holdfast import convert
 from holdfast.api.routing.v1 import plan_pb2 as pb
 from holdfast.errors import PlanRefusedError
+from holdfast.model import Plan
 
 PLAN_LIFE_S = 120
 """A plan is executed at once; two minutes forgive a slow hop and clocks apart."""
@@ -23,6 +25,44 @@ class PlanKey:
 
     id: str
     secret: bytes = field(repr=False)
+
+
+class SignedPlan:
+    """A plan and the proof that the resolver made it, as the edge passes it on.
+
+    Args:
+        wire: Both as they came from another process.
+    """
+
+    __slots__ = ("_wire",)
+
+    def __init__(self, wire: pb.SignedPlan) -> None:
+        self._wire = wire
+
+    @property
+    def wire(self) -> pb.SignedPlan:
+        """Both as they go to another process."""
+        return self._wire
+
+
+class _OwnPlan(SignedPlan):
+    """A plan in the process that made it, which is the proof.
+
+    Most plans are carried out where they were made: they are written and signed
+    only if they leave.
+    """
+
+    __slots__ = ("expire_s", "keys", "plan")
+
+    def __init__(self, plan: Plan, expire_s: int, keys: "PlanKeys") -> None:
+        self.plan = plan
+        self.expire_s = expire_s
+        self.keys = keys
+
+    @property
+    def wire(self) -> pb.SignedPlan:
+        """Both as they go to another process."""
+        return self.keys.write(self.plan, self.expire_s)
 
 
 class PlanKeys:
@@ -37,19 +77,37 @@ class PlanKeys:
         self._secrets = {key.id: key.secret for key in keys}
         self._now = now
 
-    def sign(self, plan: pb.Plan) -> pb.SignedPlan:
-        """Set when the plan expires, and sign it."""
-        plan.expire_time.FromSeconds(int(self._now()) + PLAN_LIFE_S)
-        written = plan.SerializeToString()
+    def sign(self, plan: Plan) -> SignedPlan:
+        """Say that a plan is the resolver's, for as long as plans are good."""
+        return _OwnPlan(plan, int(self._now()) + PLAN_LIFE_S, self)
+
+    def write(self, plan: Plan, expire_s: int) -> pb.SignedPlan:
+        """Write and sign a plan that expires then, in Unix seconds."""
+        message = convert.plan_to_wire(plan)
+        message.expire_time.seconds = expire_s
+        written = message.SerializeToString()
         signature = _signature(self._first.secret, written)
         return pb.SignedPlan(plan=written, signature=signature, key_id=self._first.id)
 
-    def verify(self, signed: pb.SignedPlan) -> pb.Plan:
+    def verify(self, signed: SignedPlan) -> Plan:
         """Return the plan.
 
         Raises:
             PlanRefusedError: It is altered, expired or of an unknown key.
         """
+        if isinstance(signed, _OwnPlan) and signed.keys is self:
+            plan, expire_s, key_id = signed.plan, signed.expire_s, self._first.id
+        else:
+            message = self._read(signed.wire)
+            expire_s, key_id = message.expire_time.seconds, signed.wire.key_id
+            plan = convert.plan_from_wire(message)
+        if expire_s < self._now():
+            raise PlanRefusedError(
+                "The plan has expired; resolve the model again.", key_id=key_id
+            )
+        return plan
+
+    def _read(self, signed: pb.SignedPlan) -> pb.Plan:
         secret = self._secrets.get(signed.key_id)
         if secret is None:
             raise PlanRefusedError(
@@ -62,12 +120,7 @@ class PlanKeys:
                 "The plan's signature is wrong: it is not as the resolver made it.",
                 key_id=signed.key_id,
             )
-        plan = pb.Plan.FromString(signed.plan)
-        if plan.expire_time.seconds < self._now():
-            raise PlanRefusedError(
-                "The plan has expired; resolve the model again.", key_id=signed.key_id
-            )
-        return plan
+        return pb.Plan.FromString(signed.plan)
 
 
 def _signature(secret: bytes, plan: bytes) -> bytes:

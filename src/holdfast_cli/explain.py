@@ -6,11 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from holdfast import convert
-from holdfast.api.common.v1 import caller_pb2
-from holdfast.api.resolver.v1 import resolver_service_pb2 as pb
 from holdfast.api.routing.v1 import plan_pb2
 from holdfast.errors import GatewayError
+from holdfast.ports import ResolveModelRequest
 from holdfast_cli.offline import QuestionError, project_of, resolver_of, settings_of
 from holdfast_cli.tables import table
 
@@ -34,17 +32,16 @@ def run(
 
 
 async def _plan(settings: Any, caller: Any, model: str, session: str) -> plan_pb2.Plan:
-    service, keys = resolver_of(settings)
-    response = await service.resolve_model(
-        pb.ResolveModelRequest(
-            principal=caller_pb2.Principal(caller=convert.caller_to_wire(caller)),
-            model=model,
+    signed = await resolver_of(settings).resolve_model(
+        ResolveModelRequest(
+            caller,
+            model,
             session_id=session,
             explain=True,
             validate_only=True,
         )
     )
-    return keys.verify(response.plan)
+    return plan_pb2.Plan.FromString(signed.wire.plan)
 
 
 def as_data(plan: plan_pb2.Plan) -> dict[str, Any]:

@@ -38,8 +38,7 @@ def run(
 async def _list(
     settings: Any, caller: Any, *, everything: bool
 ) -> pb.ListModelsResponse:
-    service, _ = resolver_of(settings)
-    return await service.list_models(
+    return await resolver_of(settings).list_models(
         pb.ListModelsRequest(
             principal=caller_pb2.Principal(caller=convert.caller_to_wire(caller)),
             include_excluded=everything,

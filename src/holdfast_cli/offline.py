@@ -6,18 +6,28 @@ learnt: no binding, no cooldown.
 
 import os
 import sys
+import time
 from pathlib import Path
 
 from holdfast.catalog import load_shipped
 from holdfast.config_file import ConfigurationError
+from holdfast.configuration import load_configuration
 from holdfast.model import Caller, Catalog
-from holdfast.process import load_configuration
 from holdfast.settings import Settings
 from holdfast.signing import PlanKeys, new_key, parse_keys
 from holdfast_cli.demo.demonstration import demo_settings
 from holdfast_resolver import directory
+from holdfast_resolver.crowds import Crowds
+from holdfast_resolver.health.tracking import Health
+from holdfast_resolver.probes import Probes
+from holdfast_resolver.residency import Residency
 from holdfast_resolver.service import ResolverService
-from holdfast_resolver.stores import MemoryCooldownStore, MemorySessionStore
+from holdfast_resolver.stores import (
+    MemoryHealthStore,
+    MemoryProbeStore,
+    MemorySessionStore,
+)
+from holdfast_resolver.warmth import Warmth
 
 
 class QuestionError(Exception):
@@ -41,13 +51,28 @@ def settings_of(config: Path | None) -> Settings:
     return loaded.settings
 
 
-def resolver_of(settings: Settings) -> tuple[ResolverService, PlanKeys]:
-    """Make a resolver, and the keys that open its plans."""
+def resolver_of(settings: Settings) -> ResolverService:
+    """Make a resolver."""
     keys = PlanKeys(parse_keys(new_key()))
     catalog = load_shipped() if settings.shipped_catalog else Catalog()
     known = directory.build(settings, catalog, os.environ)
-    service = ResolverService(known, keys, MemorySessionStore(), MemoryCooldownStore())
-    return service, keys
+    health = Health(MemoryHealthStore(), _now_ms)
+    probes = Probes(MemoryProbeStore(), _now_ms)
+    warmth = Warmth(_now_ms)
+    return ResolverService(
+        known,
+        keys,
+        MemorySessionStore(),
+        health,
+        probes,
+        warmth,
+        Crowds(_now_ms),
+        Residency(MemoryHealthStore(), _now_ms),
+    )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def project_of(settings: Settings, wanted: str | None) -> Caller:

@@ -1,16 +1,18 @@
 """The edge's HTTP application: what is served where, as one list."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
-from starlette.routing import BaseRoute, Match, Route, Router
-from starlette.types import Scope
+from starlette.routing import Match, Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from holdfast.errors import GatewayError, NotServedError
 from holdfast.ports import Executor, Resolver
 from holdfast_edge.boundary import Boundary, random_trace_id
 from holdfast_edge.chat_completions import ChatCompletions
 from holdfast_edge.deployments import Deployments
+from holdfast_edge.embeddings import Embeddings
 from holdfast_edge.explain import Explain
 from holdfast_edge.metrics import EdgeMetrics
 from holdfast_edge.models import Model, Models
@@ -48,7 +50,16 @@ def create_app(
     registry = registry or CollectorRegistry()
     routes = _routes(resolver, executor, ready, registry)
     return Boundary(
-        Router(routes, redirect_slashes=False),
+        _Shortcuts(
+            {
+                (method, route.path): route.endpoint
+                for route in routes
+                for method in route.methods or ()
+                if route.path.endswith(("/chat/completions", "/embeddings"))
+                and not route.param_convertors
+            },
+            Router(routes, redirect_slashes=False),
+        ),
         not_served=lambda scope: _not_served(routes, scope),
         metrics=EdgeMetrics(registry),
         new_trace_id=new_trace_id,
@@ -60,13 +71,18 @@ def _routes(
     executor: Executor,
     ready: Callable[[], Awaitable[bool]],
     registry: CollectorRegistry,
-) -> list[BaseRoute]:
+) -> list[Route]:
     chat = ChatCompletions(resolver, executor)
+    embeddings = Embeddings(resolver, executor)
     models = Models(resolver)
     model = Model(resolver)
     return [
         *(
             Route(f"{at}/chat/completions", chat, methods=["POST"])
+            for at in OPENAI_BASES
+        ),
+        *(
+            Route(f"{at}/embeddings", embeddings, methods=["POST"])
             for at in OPENAI_BASES
         ),
         *(Route(f"{at}/models", models, methods=["GET"]) for at in OPENAI_BASES),
@@ -83,12 +99,30 @@ def _routes(
     ]
 
 
-def _not_served(routes: Sequence[BaseRoute], scope: Scope) -> GatewayError:
+@dataclass(frozen=True, slots=True)
+class _Shortcuts:
+    """The routes that most requests take, looked up; the rest is matched in turn."""
+
+    endpoints: Mapping[tuple[str, str], ASGIApp]
+    otherwise: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        endpoint = self.endpoints.get((scope["method"], scope["path"]))
+        if endpoint is None:
+            await self.otherwise(scope, receive, send)
+            return
+        scope["endpoint"] = endpoint
+        scope["path_params"] = {}
+        await endpoint(scope, receive, send)
+
+
+def _not_served(routes: Sequence[Route], scope: Scope) -> GatewayError:
     """Say what is served, where a path or a method is not."""
     method, path = scope["method"], scope["path"]
     allowed: set[str] = set()
     for route in routes:
-        if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE:
+        if route.matches(scope)[0] is not Match.NONE:
             allowed |= route.methods or set()
     if allowed:
         allow = ", ".join(sorted(allowed))
@@ -100,7 +134,7 @@ def _not_served(routes: Sequence[BaseRoute], scope: Scope) -> GatewayError:
     served = ", ".join(
         f"{_verb(route)} {route.path}"
         for route in routes
-        if isinstance(route, Route) and not route.path.startswith(OPENAI_BASES[1:])
+        if not route.path.startswith(OPENAI_BASES[1:])
     )
     return NotServedError(
         f"{method} {path} is not served. Served: {served}.", field="path"

@@ -68,7 +68,7 @@ class Boundary:
         scope["app"] = self
         head.attach(scope)
         answer = _Answer(send, head.trace_id)
-        self._metrics.in_flight.inc()
+        self._metrics.in_flight += 1
         try:
             await self._serve(
                 scope, head, Inbound(receive, has_body=head.has_body), answer
@@ -76,7 +76,7 @@ class Boundary:
         except CallerGoneError:
             answer.status = CALLER_GONE_STATUS
         finally:
-            self._metrics.in_flight.dec()
+            self._metrics.in_flight -= 1
             self._metrics.finished(
                 getattr(scope.get("endpoint"), "surface", UNROUTED),
                 answer.status,

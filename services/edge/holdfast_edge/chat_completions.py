@@ -6,10 +6,13 @@ from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
-from holdfast.api.common.v1 import caller_pb2 as caller_pb
-from holdfast.api.executor.v1 import executor_service_pb2 as executor_pb
-from holdfast.api.resolver.v1 import resolver_service_pb2 as resolver_pb
-from holdfast.ports import Executor, Resolver
+from holdfast.ports import (
+    ExecuteRequest,
+    ExecuteResponse,
+    Executor,
+    ResolveModelRequest,
+    Resolver,
+)
 from holdfast_edge import sse
 from holdfast_edge.auth import api_key_digest
 from holdfast_edge.body import read_json_body
@@ -21,8 +24,6 @@ from holdfast_edge.reply import send_bytes
 from holdfast_edge.requirements import requirements
 from holdfast_edge.served import served_headers
 from holdfast_edge.sessions import session_of
-
-_SURFACE = executor_pb.SURFACE_OPENAI_CHAT_COMPLETIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,9 @@ class ChatCompletions:
             in_path=scope["path_params"].get("session", ""),
             api_key_digest=digest,
         )
-        wanted = resolver_pb.ResolveModelRequest(
-            principal=caller_pb.Principal(api_key_digest=digest),
-            model=chat.model,
+        wanted = ResolveModelRequest(
+            digest,
+            chat.model,
             session_id=session.id,
             session_derived=session.derived,
             requirements=requirements(chat, body),
@@ -71,21 +72,17 @@ class ChatCompletions:
         await send_bytes(send, response.body, headers=served_headers(response.served))
 
     async def _whole(
-        self, wanted: resolver_pb.ResolveModelRequest, body: bytes, limits: Deadlines
-    ) -> executor_pb.ExecuteResponse:
-        resolved = await self.resolver.resolve_model(wanted, deadline=limits.whole)
+        self, wanted: ResolveModelRequest, body: bytes, limits: Deadlines
+    ) -> ExecuteResponse:
+        plan = await self.resolver.resolve_model(wanted, deadline=limits.whole)
         return await self.executor.execute(
-            executor_pb.ExecuteRequest(plan=resolved.plan, surface=_SURFACE, body=body),
-            deadline=limits.whole,
+            ExecuteRequest(plan, body), deadline=limits.whole
         )
 
     async def _stream(
-        self, wanted: resolver_pb.ResolveModelRequest, body: bytes, limits: Deadlines
+        self, wanted: ResolveModelRequest, body: bytes, limits: Deadlines
     ) -> sse.Steps:
-        resolved = await self.resolver.resolve_model(wanted, deadline=limits.whole)
+        plan = await self.resolver.resolve_model(wanted, deadline=limits.whole)
         return self.executor.execute_stream(
-            executor_pb.ExecuteStreamRequest(
-                plan=resolved.plan, surface=_SURFACE, body=body
-            ),
-            deadline=limits.whole,
+            ExecuteRequest(plan, body), deadline=limits.whole
         )

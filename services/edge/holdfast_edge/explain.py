@@ -6,10 +6,8 @@ from typing import Any
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from holdfast.api.common.v1 import caller_pb2 as caller_pb
-from holdfast.api.resolver.v1 import resolver_service_pb2 as resolver_pb
 from holdfast.api.routing.v1 import plan_pb2 as plan_pb
-from holdfast.ports import Resolver
+from holdfast.ports import ResolveModelRequest, Resolver
 from holdfast_edge.auth import api_key_digest
 from holdfast_edge.body import read_json_body
 from holdfast_edge.decoding import decode, malformed
@@ -47,10 +45,10 @@ class Explain:
         question = decode(_decoder, await read_json_body(head, receive))
         if not question.model.strip():
             raise malformed("model", "must name a model")
-        resolved = await self.resolver.resolve_model(
-            resolver_pb.ResolveModelRequest(
-                principal=caller_pb.Principal(api_key_digest=digest),
-                model=question.model,
+        signed = await self.resolver.resolve_model(
+            ResolveModelRequest(
+                digest,
+                question.model,
                 session_id=named_session(head, in_path=question.session or ""),
                 explain=True,
                 validate_only=True,
@@ -58,7 +56,7 @@ class Explain:
             )
         )
         # The edge reads the plan and needs no proof: it does not act upon it.
-        plan = plan_pb.Plan.FromString(resolved.plan.plan)
+        plan = plan_pb.Plan.FromString(signed.wire.plan)
         await send_json(send, explained(plan))
 
 

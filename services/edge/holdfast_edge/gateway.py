@@ -1,8 +1,12 @@
 """Puts the edge together and serves it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+
+from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 
 from holdfast import process
 from holdfast.environment import Environment
@@ -19,13 +23,14 @@ again within two or three seconds, and a caller would rather wait than fail."""
 
 
 @asynccontextmanager
-async def edge(
+async def edge(  # noqa: PLR0913 - each is for the caller to choose
     listen: str,
     resolver: Resolver,
     executor: Executor,
     *,
     ready: Callable[[], Awaitable[bool]],
     drain: timedelta,
+    shared: bool = False,
 ) -> AsyncIterator[str]:
     """Run an edge in this process and give its address.
 
@@ -35,15 +40,41 @@ async def edge(
         executor: Carries plans out, likewise.
         ready: Says whether both can be reached.
         drain: How long requests begun may go on when the context ends.
+        shared: Whether other processes are served at the same address.
     """
+    registry = _ProcessRegistry()
     server = EdgeServer(
-        create_app(resolver, executor, ready=ready), listen, grace=drain
+        create_app(resolver, executor, ready=ready, registry=registry),
+        listen,
+        grace=drain,
+        shared=shared,
     )
     address = await server.start()
     try:
         yield address
     finally:
         await server.stop()
+        registry.close()
+
+
+class _ProcessRegistry(CollectorRegistry):
+    """The process's figures, and among them an edge's as long as it runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._own: list[Collector] = []
+
+    def register(self, collector: Collector) -> None:
+        REGISTRY.register(collector)
+        self._own.append(collector)
+
+    def collect(self) -> Iterable[Metric]:
+        return REGISTRY.collect()
+
+    def close(self) -> None:
+        """Show the edge's no longer."""
+        while self._own:
+            REGISTRY.unregister(self._own.pop())
 
 
 @asynccontextmanager
@@ -66,6 +97,7 @@ async def serve(settings: Settings, environment: Environment) -> AsyncIterator[s
             executor,
             ready=ready,
             drain=timedelta(seconds=environment.drain_seconds),
+            shared=environment.worker.of > 1,
         ) as address:
             yield address
     finally:

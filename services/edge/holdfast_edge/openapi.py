@@ -50,6 +50,14 @@ def _parameter(name: str, place: str, kind: str, description: str) -> dict[str, 
 
 _STRING = {"type": "string"}
 
+_TOKEN = {"type": "integer", "minimum": 0}
+
+_HEADERS = [
+    _parameter("x-holdfast-session", "header", "string", "The conversation."),
+    _parameter("x-request-timeout", "header", "number", "In seconds."),
+    _parameter("traceparent", "header", "string", "W3C Trace Context."),
+]
+
 _CHAT = _operation(
     "OpenAI Chat Completions, streamed or not",
     description="Fields beside these are passed on as they are.",
@@ -67,11 +75,36 @@ _CHAT = _operation(
         },
         stream={"type": ["boolean", "null"]},
     ),
-    parameters=[
-        _parameter("x-holdfast-session", "header", "string", "The conversation."),
-        _parameter("x-request-timeout", "header", "number", "In seconds."),
-        _parameter("traceparent", "header", "string", "W3C Trace Context."),
-    ],
+    parameters=_HEADERS,
+)
+
+_EMBEDDINGS = _operation(
+    "OpenAI Embeddings",
+    description="Of an alias, the first model that may be used answers or none: "
+    "vectors of different models do not compare. `input_type` says in Cohere's words, "
+    "and `task_type` in Google's, what the texts are for.",
+    requestBody=_body(
+        ["model", "input"],
+        model={**_STRING, "description": "A plain name, an alias or a pinned id."},
+        input={
+            "description": "A text, texts, tokens, or lists of tokens.",
+            "oneOf": [
+                {"type": "string", "minLength": 1},
+                {"type": "array", "minItems": 1, "maxItems": 2048, "items": _STRING},
+                {"type": "array", "minItems": 1, "items": _TOKEN},
+                {
+                    "type": "array",
+                    "minItems": 1,
+                    "maxItems": 2048,
+                    "items": {"type": "array", "minItems": 1, "items": _TOKEN},
+                },
+            ],
+        },
+        encoding_format={"enum": ["float", "base64", None]},
+        dimensions={"type": ["integer", "null"], "minimum": 1},
+        user={"type": ["string", "null"]},
+    ),
+    parameters=_HEADERS,
 )
 
 DOCUMENT: dict[str, Any] = {
@@ -86,6 +119,7 @@ DOCUMENT: dict[str, Any] = {
     },
     "paths": {
         "/v1/chat/completions": {"post": _CHAT},
+        "/v1/embeddings": {"post": _EMBEDDINGS},
         "/v1/models": {"get": _operation("Every name that may be called")},
         "/v1/models/{id}": {
             "get": _operation(

@@ -45,9 +45,13 @@ class CallerPresence:
         trace: TracebackType | None,
     ) -> None:
         self._timer.cancel()
-        if self._watch is not None:
-            self._watch.cancel()
-        if self._gone and self._task.uncancel() <= self._cancelling:
+        task, watch = self._task, self._watch
+        # Both lead back here: kept, they would only go with the next collection.
+        del self._task, self._timer
+        self._watch = None
+        if watch is not None:
+            watch.cancel()
+        if self._gone and task.uncancel() <= self._cancelling:
             raise CallerGoneError from exception
 
     def _begin(self) -> None:

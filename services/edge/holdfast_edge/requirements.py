@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from holdfast.api.catalog.v1 import catalog_pb2 as catalog_pb
-from holdfast.api.resolver.v1 import resolver_service_pb2 as resolver_pb
+from holdfast.model import Capability, Requirements
 from holdfast_edge.chat_request import NOTHING, ChatRequest, is_list
 
 _BYTES_PER_TOKEN = 4
@@ -15,7 +14,7 @@ _BYTES_PER_TOKEN = 4
 _ESCAPE_BYTES = 4
 """How many of the six bytes of `\\uXXXX` are only a way of writing."""
 
-_SAMPLE_BYTES = 16_384
+_SAMPLE_BYTES = 4_096
 """How much of a long body is searched for escapes: an estimate needs no more."""
 
 _INT32_MAX = 2**31 - 1
@@ -30,19 +29,19 @@ class _Medium:
             when it is surely too small, not when it may be.
     """
 
-    capability: "catalog_pb.Capability.ValueType"
+    capability: Capability
     tokens: int
 
 
 _MEDIA = {
     # A square image of 1024 pixels takes 765 tokens with OpenAI's models.
-    "image_url": _Medium(catalog_pb.CAPABILITY_IMAGE_INPUT, 765),
+    "image_url": _Medium(Capability.IMAGE_INPUT, 765),
     # Ten tokens a second with OpenAI's models: ten seconds.
-    "input_audio": _Medium(catalog_pb.CAPABILITY_AUDIO_INPUT, 100),
+    "input_audio": _Medium(Capability.AUDIO_INPUT, 100),
     # Anthropic counts 1,500 to 3,000 a page: one page.
-    "file": _Medium(catalog_pb.CAPABILITY_PDF_INPUT, 1_500),
+    "file": _Medium(Capability.PDF_INPUT, 1_500),
     # Some 260 tokens a second with Gemini models: ten seconds.
-    "video_url": _Medium(catalog_pb.CAPABILITY_VIDEO_INPUT, 2_600),
+    "video_url": _Medium(Capability.VIDEO_INPUT, 2_600),
 }
 """By a part's `type`, which is also the field that holds it."""
 
@@ -62,18 +61,18 @@ _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_part = msgspec.json.Decoder(_Part).decode
 
 
-def requirements(chat: ChatRequest, body: bytes) -> resolver_pb.Requirements:
+def requirements(chat: ChatRequest, body: bytes) -> Requirements:
     """Say what a chat needs, with an estimate of its tokens.
 
     Args:
         chat: What was read of it.
         body: All of it.
     """
-    capabilities: set[catalog_pb.Capability.ValueType] = set()
+    capabilities: set[Capability] = set()
     if chat.tools or chat.functions:
-        capabilities.add(catalog_pb.CAPABILITY_TOOLS)
+        capabilities.add(Capability.TOOLS)
     if chat.response_format and chat.response_format.type == "json_schema":
-        capabilities.add(catalog_pb.CAPABILITY_JSON_SCHEMA)
+        capabilities.add(Capability.JSON_SCHEMA)
     text_bytes = len(body) - _ESCAPE_BYTES * _escapes(body)
     media_tokens = 0
     for message in chat.messages:
@@ -84,8 +83,8 @@ def requirements(chat: ChatRequest, body: bytes) -> resolver_pb.Requirements:
                 media_tokens += medium.tokens
                 text_bytes -= len(getattr(part, part.type))
     asked_for = chat.max_completion_tokens or chat.max_tokens or 0
-    return resolver_pb.Requirements(
-        capabilities=sorted(capabilities),
+    return Requirements(
+        capabilities=frozenset(capabilities),
         input_tokens=min(
             _INT32_MAX, max(0, text_bytes) // _BYTES_PER_TOKEN + media_tokens
         ),

@@ -2,19 +2,14 @@
 
 import asyncio
 import contextlib
-import secrets
 import socket
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from holdfast.errors import RequestMalformedError
-from holdfast_edge import errors
+from holdfast_edge.connection import Connection
 
 _KEEP_ALIVE_S = 75
 """How long an idle connection is kept, in seconds: longer than the 60 s of the
@@ -35,6 +30,7 @@ class EdgeServer:
         app: What is served.
         listen: `HOST:PORT`, an IPv6 host in brackets. Port 0 picks a free one.
         grace: How long running requests may take to end when it is stopped.
+        shared: Whether other processes are served at the same address.
     """
 
     def __init__(
@@ -43,12 +39,14 @@ class EdgeServer:
         listen: str = "127.0.0.1:8080",
         *,
         grace: timedelta = timedelta(seconds=30),
+        shared: bool = False,
     ) -> None:
         self._listen = listen
+        self._shared = shared
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http=_Protocol,
+                http=Connection,
                 loop="none",
                 ws="none",
                 lifespan="off",
@@ -70,7 +68,7 @@ class EdgeServer:
             OSError: The address cannot be had.
             ValueError: `listen` is no address.
         """
-        listener = _bind(self._listen)
+        listener = _bind(self._listen, shared=self._shared)
         host, port = listener.getsockname()[:2]
         self._running = asyncio.create_task(self._server.serve(sockets=[listener]))
         accepting = asyncio.create_task(self._server.accepting.wait())
@@ -92,7 +90,7 @@ class EdgeServer:
         self._running = None
 
 
-def _bind(listen: str) -> socket.socket:
+def _bind(listen: str, *, shared: bool) -> socket.socket:
     host, _, port = listen.rpartition(":")
     if not port.isdigit():
         raise ValueError(f"{listen!r} is no HOST:PORT")
@@ -107,6 +105,8 @@ def _bind(listen: str) -> socket.socket:
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         # Accepted connections inherit it. Without it the events of a stream
         # wait up to 40 ms for the acknowledgement of those before them.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -158,30 +158,3 @@ class _Server(uvicorn.Server):
         """Begin to accept connections."""
         await super().startup(sockets)
         self.accepting.set()
-
-
-class _Protocol(HttpToolsProtocol):
-    """HTTP/1.1, with the edge's own words for what is no HTTP."""
-
-    def send_400_response(self, msg: str) -> None:
-        """Refuse a request that could not be parsed, and close the connection."""
-        cycle: Any = self.cycle
-        if cycle is not None and cycle.response_started and not cycle.response_complete:
-            self.transport.close()
-            return
-        # The parser's words are its own; none of them are the client's.
-        why = str(sys.exception() or msg)
-        field = "content-length" if "content-length" in why.lower() else "request"
-        trace_id = secrets.token_hex(16)
-        rendered = errors.render(
-            RequestMalformedError(f"The request is no HTTP/1.1: {why}.", field=field),
-            trace_id,
-        )
-        lines = [
-            b"HTTP/1.1 400 Bad Request",
-            *(name + b": " + value for name, value in rendered.headers),
-            b"x-holdfast-trace-id: " + trace_id.encode(),
-            b"connection: close",
-        ]
-        self.transport.write(b"\r\n".join([*lines, b"", rendered.body]))
-        self.transport.close()

@@ -1,16 +1,27 @@
 """One call of one deployment: what is sent, and how it can fail."""
 
 import asyncio
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
+from typing import TypeVar
 
 from holdfast.errors import RequestMalformedError
-from holdfast.model import Outcome
-from holdfast_executor import auth
-from holdfast_executor.chat import AnswerContext, Chat
-from holdfast_executor.credentials import Credentials
+from holdfast.model import Deployment, Outcome
+from holdfast_executor.allowances import allowance
+from holdfast_executor.auth import Authentication, Identity, NoProofError
+from holdfast_executor.auth.rotation import ABOUT_THE_CREDENTIAL
+from holdfast_executor.chat import AnswerContext, Chat, Encoded
 from holdfast_executor.dialects import CapabilityMissingError, Dialect, ProviderError
+from holdfast_executor.dialects.links import MediaWantedError
 from holdfast_executor.dialects.registry import DIALECTS
+from holdfast_executor.downloads import Downloads
 from holdfast_executor.execution import Record
+from holdfast_executor.failures import fitted
+from holdfast_executor.media import Media
+from holdfast_executor.residency import AZURE_REGION
 from holdfast_executor.transport import (
     FailureKind,
     HttpRequest,
@@ -18,6 +29,8 @@ from holdfast_executor.transport import (
     Transport,
     TransportError,
 )
+
+T = TypeVar("T")
 
 _ERROR_BYTES = 64 * 1024
 """Of an error's body: enough for any message, too little to hurt."""
@@ -46,53 +59,81 @@ OUTCOMES: dict[FailureKind, Outcome] = {
 }
 """What each way that HTTP fails means for the attempt."""
 
+_UNAUTHENTICATED = frozenset({401, 403})
+"""What a token that is no longer good is refused with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request that is to be sent, whatever surface it is of.
+
+    Attributes:
+        body: The caller's own bytes.
+        encode: Writes it for a deployment. Raises what a dialect's does.
+        choice_count: How many answers are asked for.
+        media: What was downloaded for it.
+    """
+
+    body: bytes
+    encode: Callable[[Deployment], Encoded]
+    choice_count: int = 1
+    media: Media = field(default_factory=Media)
+
+    @classmethod
+    def chat(cls, chat: Chat, record: Record) -> "Outgoing":
+        """Send a chat in the deployment's own dialect."""
+        encode = partial(dialect_of(record).encode, chat)
+        return cls(chat.body, encode, chat.choice_count, chat.media)
+
 
 class Caller:
     """Calls deployments; holds what every call needs."""
 
-    def __init__(self, transport: Transport, credentials: Credentials) -> None:
-        """Call through a transport, with these credentials."""
+    def __init__(
+        self,
+        transport: Transport,
+        authentication: Authentication,
+        downloads: Downloads | None = None,
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            transport: Sends requests.
+            authentication: Shows who calls.
+            downloads: Fetches what requests name by address. None: through the
+                transport.
+        """
         self._transport = transport
-        self._credentials = credentials
+        self._authentication = authentication
+        self._downloads = downloads or Downloads(transport.send)
 
     async def send(
-        self, chat: Chat, record: Record, response_timeout: float
+        self, outgoing: Outgoing, record: Record, response_timeout: float
     ) -> HttpResponse | ProviderError:
         """Send a request and return its answer once its headers are there.
 
         Args:
-            chat: The request.
+            outgoing: The request.
             record: The attempt it is sent for.
             response_timeout: Until the headers, in seconds.
         """
-        deployment = record.step.deployment
-        dialect = dialect_of(record)
-        proof = auth.headers(deployment, self._credentials)
-        if proof is None:
-            return ProviderError(
-                Outcome.UNUSABLE,
-                f"the executor has no credential for provider {deployment.provider_id}",
-            )
+        identity = self._authentication.ready(
+            record.step.deployment
+        ) or await self._identity(record)
+        if isinstance(identity, ProviderError):
+            return identity
+        record.credential = identity.credential
+        record.choice_count = outgoing.choice_count
         try:
-            encoded = dialect.encode(chat, deployment)
-        except CapabilityMissingError as error:
-            return ProviderError(
-                Outcome.CAPABILITY_MISSING, error.message, param=error.param
-            )
-        except RequestMalformedError as error:
-            return ProviderError(
-                Outcome.REJECTED,
-                error.message,
-                http_status=400,
-                param=error.metadata.get("field", ""),
-            )
-        request = HttpRequest(
-            "POST",
-            deployment.base_uri + encoded.path,
-            (*encoded.headers, *proof),
-            encoded.body,
-            deployment.allow_private_network,
-        )
+            request = _request(outgoing, record, identity)
+        except MediaWantedError as wanted:
+            loop = asyncio.get_running_loop()
+            ends = loop.time() + bounded(record, response_timeout)
+            await self._downloads.fetch(wanted.addresses, outgoing.media, ends)
+            response_timeout = ends - loop.time()
+            request = _request(outgoing, record, identity)
+        if isinstance(request, ProviderError):
+            return request
         try:
             response = await self._transport.send(
                 request,
@@ -103,9 +144,87 @@ class Caller:
             )
         except TransportError as error:
             return ProviderError(OUTCOMES[error.kind], error.message)
+        record.allowance = allowance(response.headers)
+        record.azure_region = response.headers.get(AZURE_REGION, "")
         if 200 <= response.status < 300:
             return response
-        return await _refused(response, dialect, record)
+        refusal = await _refused(response, dialect_of(record), record)
+        refusal = fitted(refusal, outgoing.body)
+        return self._doubted(identity, record, refusal)
+
+    async def _identity(self, record: Record) -> Identity | ProviderError:
+        """Say as whom to send, for as long as connecting may take."""
+        deployment = record.step.deployment
+        limit = bounded(record, record.limits.connect_timeout.total_seconds())
+        try:
+            async with asyncio.timeout(limit):
+                return await self._authentication.identity(
+                    deployment, record.session_key, record.tried_credentials
+                )
+        except NoProofError as error:
+            return ProviderError(Outcome.UNUSABLE, error.message)
+        except TimeoutError:
+            return ProviderError(
+                Outcome.UNUSABLE,
+                f"no token for provider {deployment.provider_id} within {limit:g} s",
+            )
+
+    def _doubted(
+        self, identity: Identity, record: Record, error: ProviderError
+    ) -> ProviderError:
+        """Take note of a refusal that may be the credential's rather than the place's.
+
+        Another credential of the same provider, or a new token of this one, is
+        as good as another deployment.
+        """
+        if error.outcome not in ABOUT_THE_CREDENTIAL or not identity.credential:
+            return error
+        if error.http_status in _UNAUTHENTICATED and identity.refused():
+            return dataclasses.replace(error, ask_again=True)
+        record.tried_credentials |= {identity.credential}
+        ask_again = self._authentication.has_another(
+            record.step.deployment, record.tried_credentials
+        )
+        return dataclasses.replace(error, ask_again=True) if ask_again else error
+
+
+def translated(write: Callable[[], T]) -> T | ProviderError:
+    """Have a dialect write, and say how the attempt ended if it cannot."""
+    try:
+        return write()
+    except CapabilityMissingError as error:
+        return ProviderError(
+            Outcome.CAPABILITY_MISSING, error.message, param=error.param
+        )
+    except RequestMalformedError as error:
+        return ProviderError(
+            Outcome.REJECTED,
+            error.message,
+            http_status=400,
+            param=error.metadata.get("field", ""),
+        )
+
+
+def _request(
+    outgoing: Outgoing, record: Record, identity: Identity
+) -> HttpRequest | ProviderError:
+    """Write the request, and last of all what proves who sends it."""
+    deployment = record.step.deployment
+    encoded = translated(partial(outgoing.encode, deployment))
+    if isinstance(encoded, ProviderError):
+        return encoded
+    url = deployment.base_uri + encoded.path
+    try:
+        proof = identity.prove(deployment, url, encoded)
+    except NoProofError as error:
+        return ProviderError(Outcome.UNUSABLE, error.message)
+    return HttpRequest(
+        "POST",
+        url,
+        (*encoded.headers, *proof),
+        encoded.body,
+        deployment.allow_private_network,
+    )
 
 
 async def _refused(
@@ -162,6 +281,7 @@ def context(record: Record, trace_id: str) -> AnswerContext:
         record.start_time_ms // 1_000,
         record.step.deployment.pricing,
         record.earlier_cost_usd_nanos,
+        record.choice_count,
     )
 
 
@@ -173,7 +293,7 @@ def bounded(record: Record, seconds: float) -> float:
 
 def first_content_limit(record: Record) -> float:
     """Return the limit for a streamed answer's first content, in seconds."""
-    return record.limits.first_token_timeout.total_seconds()
+    return min(record.limits.first_token_timeout.total_seconds(), record.patience_s)
 
 
 def whole_answer_limit(record: Record, chat: Chat) -> float:
@@ -182,4 +302,4 @@ def whole_answer_limit(record: Record, chat: Chat) -> float:
     tokens = min(tokens, _MOST_TOKENS)
     spans = 1 + tokens / _TOKENS_PER_LIMIT
     limit: timedelta = record.limits.first_token_timeout * spans
-    return limit.total_seconds()
+    return min(limit.total_seconds(), record.patience_s)

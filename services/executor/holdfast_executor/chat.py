@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from holdfast.model import Pricing
+from holdfast_executor.media import Media
 
 
 class _StreamOptions(msgspec.Struct):
@@ -24,6 +25,7 @@ class _Routing(msgspec.Struct):
     stream_options: _StreamOptions | None = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
+    n: Any = None
 
 
 _ROUTING_FIELDS = _Routing.__struct_fields__
@@ -42,12 +44,17 @@ class Chat:
         stream: Whether the answer is streamed.
         include_usage: Whether the caller wants the stream's usage chunk.
         max_tokens: The most output tokens asked for. Zero if not said.
+        choice_count: How many answers are asked for, `n`.
+        media: What has been fetched of what it names by address. Grows while
+            attempts are made, so that nothing is fetched twice.
     """
 
     body: bytes
     stream: bool = False
     include_usage: bool = False
     max_tokens: int = 0
+    choice_count: int = 1
+    media: Media = field(default_factory=Media, compare=False, repr=False)
 
     @classmethod
     def parse(cls, body: bytes) -> "Chat":
@@ -66,6 +73,7 @@ class Chat:
             stream=bool(routing.stream),
             include_usage=bool(options and options.include_usage),
             max_tokens=routing.max_completion_tokens or routing.max_tokens or 0,
+            choice_count=routing.n if isinstance(routing.n, int) else 1,
         )
         vars(chat)["fields"] = fields
         return chat
@@ -92,6 +100,7 @@ class AnswerContext:
         created: When the attempt began, in Unix seconds; likewise.
         pricing: The deployment's. None if unknown.
         earlier_cost_usd_nanos: What the failed attempts before it cost.
+        choice_count: How many answers were asked for, `n`.
     """
 
     model: str
@@ -99,6 +108,7 @@ class AnswerContext:
     created: int
     pricing: Pricing | None = None
     earlier_cost_usd_nanos: int = 0
+    choice_count: int = 1
 
 
 @dataclass(frozen=True, slots=True)

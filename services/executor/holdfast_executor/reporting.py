@@ -1,16 +1,22 @@
 """Tells the resolver how attempts ended, off the request's path."""
 
 import asyncio
+import contextlib
 from collections import deque
 
 import structlog
 
-from holdfast import convert
-from holdfast.api.resolver.v1 import resolver_service_pb2 as pb
 from holdfast.errors import DeadlineExceededError, ServiceUnavailableError
+from holdfast.health import Rests
 from holdfast.model import Attempt, Outcome
-from holdfast.ports import Resolver
-from holdfast_executor.execution import Order
+from holdfast.ports import (
+    Answering,
+    AttemptReport,
+    ReportAttemptsRequest,
+    Resolver,
+)
+from holdfast_executor.execution import Order, Record
+from holdfast_executor.lessons import Resting
 
 _log = structlog.get_logger("holdfast.executor")
 
@@ -26,6 +32,10 @@ _LINGER_S = 0.02
 its own for each would cost a tenth of a request. What another request should
 know of at once does not wait."""
 
+_NEWS_S = 0.2
+"""How old what is known of health gets before it is asked for: with what etcd
+takes, an executor knows of a failure elsewhere within 0.3 s."""
+
 _TIMEOUT_S = 5.0
 _PAUSE_S = 0.5
 """Before a resolver that was not there is told again."""
@@ -34,10 +44,21 @@ _PAUSE_S = 0.5
 class Reporter:
     """Queues reports and sends them in the order they came."""
 
-    def __init__(self, resolver: Resolver) -> None:
-        """Report to a resolver."""
+    def __init__(
+        self, resolver: Resolver, resting: Resting, *, news_s: float = _NEWS_S
+    ) -> None:
+        """Report to a resolver.
+
+        Args:
+            resolver: Whom to tell.
+            resting: Hears who is left aside, which is what a resolver answers.
+            news_s: After how long without a report it is asked, in seconds.
+        """
         self._resolver = resolver
-        self._waiting: deque[pb.AttemptReport] = deque(maxlen=_MOST_WAITING)
+        self._resting = resting
+        self._news_s = news_s
+        self._is_heard = False
+        self._waiting: deque[AttemptReport] = deque(maxlen=_MOST_WAITING)
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
@@ -58,14 +79,15 @@ class Reporter:
 
     def tell(self, order: Order, attempt: Attempt) -> None:
         """Queue how an attempt ended."""
+        plan = order.plan
         self._waiting.append(
-            pb.AttemptReport(
-                caller=convert.caller_to_wire(order.caller),
-                plan_id=order.plan_id,
-                session_key=order.session_key,
-                bound_deployment_id=order.bound_deployment_id,
-                attempts=[convert.attempt_to_wire(attempt)],
-                retry_after_cap_seconds=order.limits.retry_after_cap.total_seconds(),
+            AttemptReport(
+                plan.caller,
+                plan.plan_id,
+                plan.session_key,
+                plan.bound_deployment_id,
+                (attempt,),
+                plan.limits.retry_after_cap,
             )
         )
         if _changes_something(order, attempt):
@@ -74,9 +96,33 @@ class Reporter:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(_LINGER_S, self._wake.set)
 
+    def answering(self, order: Order, record: Record) -> None:
+        """Tell at once that a probe has begun to be answered."""
+        plan = order.plan
+        self._waiting.append(
+            AttemptReport(
+                plan.caller,
+                plan.plan_id,
+                plan.session_key,
+                plan.bound_deployment_id,
+                (),
+                plan.limits.retry_after_cap,
+                Answering(
+                    record.step.deployment.id, record.start_time_ms, record.credential
+                ),
+            )
+        )
+        self._wake.set()
+
     async def _send_forever(self) -> None:
         while True:
-            await self._wake.wait()
+            # Nobody is asked who was not there when there was something to tell:
+            # a connection that is tried too early is long in coming.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._news_s if self._is_heard else None):
+                    await self._wake.wait()
+            if not self._wake.is_set():
+                await self._ask()
             self._wake.clear()
             if self._timer is not None:
                 self._timer.cancel()
@@ -92,10 +138,14 @@ class Reporter:
         ]
         deadline = asyncio.get_running_loop().time() + _TIMEOUT_S
         try:
-            await self._resolver.report_attempts(
-                pb.ReportAttemptsRequest(reports=batch), deadline=deadline
+            self._hear(
+                await self._resolver.report_attempts(
+                    ReportAttemptsRequest(batch, self._resting.version),
+                    deadline=deadline,
+                )
             )
         except (ServiceUnavailableError, DeadlineExceededError) as error:
+            self._is_heard = False
             _log.warning("report_failed", reports=len(batch), reason=error.reason)
             room = _MOST_WAITING - len(self._waiting)
             self._waiting.extendleft(reversed(batch[-room:] if room else []))
@@ -107,15 +157,38 @@ class Reporter:
             raise
         return True
 
+    async def _ask(self) -> None:
+        """Ask who is left aside, where there is nothing to report."""
+        deadline = asyncio.get_running_loop().time() + _TIMEOUT_S
+        try:
+            self._hear(
+                await self._resolver.report_attempts(
+                    ReportAttemptsRequest((), self._resting.version), deadline=deadline
+                )
+            )
+        except (ServiceUnavailableError, DeadlineExceededError):
+            # What was heard last still stands.
+            self._is_heard = False
+        except Exception:  # noqa: BLE001 - reports have to go on
+            self._is_heard = False
+            _log.exception("health_unknown")
+
+    def _hear(self, rests: Rests | None) -> None:
+        self._is_heard = True
+        if rests is not None:
+            self._resting.hear(rests)
+
 
 def _changes_something(order: Order, attempt: Attempt) -> bool:
     """Tell whether the next request may be planned otherwise for this attempt.
 
     A failure leaves its deployment aside; an answer of another deployment than
-    the session's own, or than the plan's first, moves the session.
+    the session's own, or than the plan's first, moves the session; one from
+    elsewhere than was promised keeps all others away that may not go there.
     """
-    return (
+    return bool(
         attempt.outcome is not Outcome.SUCCEEDED
         or attempt.ordinal > 1
-        or order.bound_deployment_id not in ("", attempt.deployment_id)
+        or attempt.observed_geography
+        or order.plan.bound_deployment_id not in ("", attempt.deployment_id)
     )

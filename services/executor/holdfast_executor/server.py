@@ -5,28 +5,40 @@ from contextlib import asynccontextmanager
 
 from holdfast import process
 from holdfast.api.executor.v1 import executor_service_pb2_grpc as rpc
-from holdfast.environment import Environment
+from holdfast.environment import ALONE, Environment, Worker
+from holdfast.model import Attempt
 from holdfast.ports import Resolver
 from holdfast.rpc.clients import RemoteResolver
 from holdfast.rpc.link.client import Link
 from holdfast.rpc.link.offers import of_executor
 from holdfast.rpc.link.server import serve_link
 from holdfast.rpc.server import GrpcServer
+from holdfast.sealing import SealingKeys
 from holdfast.settings import Settings
 from holdfast.signing import PlanKeys
+from holdfast_executor.auth import Authentication
 from holdfast_executor.calling import Caller
 from holdfast_executor.credentials import Credentials
+from holdfast_executor.execution import Order
+from holdfast_executor.lessons import Lessons
+from holdfast_executor.metrics import shown
 from holdfast_executor.reporting import Reporter
 from holdfast_executor.service import ExecutorService
 from holdfast_executor.servicer import ExecutorServicer
 from holdfast_executor.transport import Transport
+
+LISTEN = "0.0.0.0:50052"
+"""Where it is served unless its environment says otherwise."""
 
 SERVICES = ("holdfast.api.executor.v1.ExecutorService",)
 
 
 @asynccontextmanager
 async def executor(
-    settings: Settings, plan_keys: PlanKeys, resolver: Resolver
+    settings: Settings,
+    plan_keys: PlanKeys,
+    resolver: Resolver,
+    sealing: SealingKeys | None = None,
 ) -> AsyncIterator[ExecutorService]:
     """Run an executor in this process.
 
@@ -34,25 +46,39 @@ async def executor(
         settings: The configuration file, for the credentials in it.
         plan_keys: What plans are verified with.
         resolver: Whom to report to.
+        sealing: Opens credentials that plans bear. None: they bear none.
     """
     transport = Transport()
-    reporter = Reporter(resolver)
+    lessons = Lessons()
+    reporter = Reporter(resolver, lessons.resting)
+    authentication = Authentication(Credentials.of(settings, sealing))
+
+    def tell(order: Order, attempt: Attempt) -> None:
+        longest = order.plan.limits.retry_after_cap.total_seconds()
+        authentication.learn(attempt, longest)
+        reporter.tell(order, attempt)
+
     await transport.start()
+    authentication.start()
     reporter.start()
     try:
-        caller = Caller(transport, Credentials.of(settings))
-        yield ExecutorService(plan_keys, caller, reporter.tell)
+        caller = Caller(transport, authentication)
+        with shown(lessons):
+            yield ExecutorService(
+                plan_keys, caller, tell, answering=reporter.answering, lessons=lessons
+            )
     finally:
         await reporter.close()
+        await authentication.close()
         await transport.close()
 
 
 @asynccontextmanager
 async def grpc_server(
-    service: ExecutorService, listen: str, drain_s: float
+    service: ExecutorService, listen: str, drain_s: float, worker: Worker = ALONE
 ) -> AsyncIterator[str]:
     """Serve an executor over gRPC and give the address."""
-    server = GrpcServer(SERVICES)
+    server = GrpcServer(SERVICES, worker)
     rpc.add_ExecutorServiceServicer_to_server(ExecutorServicer(service), server.grpc)
     serve_link(server, of_executor(service))
     address = await server.start(listen)
@@ -68,11 +94,14 @@ async def serve(settings: Settings, environment: Environment) -> AsyncIterator[s
     resolver = RemoteResolver(environment.resolver_targets, reach=Link)
     try:
         async with (
-            executor(settings, environment.keys(), resolver) as service,
+            executor(
+                settings, environment.keys(), resolver, environment.sealing()
+            ) as service,
             grpc_server(
                 service,
-                environment.listen or "0.0.0.0:50052",
+                environment.listen or LISTEN,
                 environment.drain_seconds,
+                environment.worker,
             ) as address,
         ):
             yield address
@@ -82,4 +111,4 @@ async def serve(settings: Settings, environment: Environment) -> AsyncIterator[s
 
 def main() -> None:
     """Run the executor until told to stop."""
-    process.main("executor", serve)
+    process.main("executor", serve, listen=LISTEN)

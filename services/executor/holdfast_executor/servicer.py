@@ -8,6 +8,7 @@ from holdfast.api.executor.v1 import executor_service_pb2 as pb
 from holdfast.api.executor.v1 import executor_service_pb2_grpc as rpc
 from holdfast.errors import GatewayError, InternalError
 from holdfast.ports import Executor
+from holdfast.rpc import messages
 from holdfast.rpc.channels import answer_by
 from holdfast.rpc.errors import Context, abort
 
@@ -33,7 +34,11 @@ class ExecutorServicer(rpc.ExecutorServiceServicer):
     ) -> pb.ExecuteResponse:
         """Execute a request and return the whole answer."""
         try:
-            return await self._executor.execute(request, deadline=_deadline(context))
+            response = await self._executor.execute(
+                messages.execute_request_from_wire(request),
+                deadline=_deadline(context),
+            )
+            return messages.execute_response_to_wire(response)
         except GatewayError as error:
             await abort(context, error)
         except Exception:  # noqa: BLE001 - the top of a request
@@ -44,7 +49,9 @@ class ExecutorServicer(rpc.ExecutorServiceServicer):
         self, request: pb.ExecuteStreamRequest, context: Context
     ) -> AsyncIterator[pb.ExecuteStreamResponse]:
         """Execute a request and stream the answer."""
-        answer = self._executor.execute_stream(request, deadline=_deadline(context))
+        answer = self._executor.execute_stream(
+            messages.execute_request_from_wire(request), deadline=_deadline(context)
+        )
         try:
             async for message in answer:
                 yield message

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from holdfast_executor.calling import (
     Caller,
+    Outgoing,
     context,
     dialect_of,
     whole,
@@ -28,7 +29,7 @@ async def ask(
 ) -> Answer | ProviderError:
     """Call a deployment and read its whole answer."""
     limit = whole_answer_limit(record, chat)
-    response = await caller.send(chat, record, limit)
+    response = await caller.send(Outgoing.chat(chat, record), record, limit)
     if isinstance(response, ProviderError):
         return response
     body = await whole(response, min(record.start + limit, record.deadline))

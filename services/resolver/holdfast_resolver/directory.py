@@ -8,11 +8,13 @@ import dataclasses
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
+from holdfast.credential_kinds import kind_of, shapes
 from holdfast.model import (
+    AUTH_OF_DIALECT,
     AUTHS,
     DIALECTS,
     Caller,
@@ -31,9 +33,6 @@ from holdfast.settings import (
     ProviderSettings,
     Settings,
 )
-
-_AUTH_OF_DIALECT = {"anthropic-messages": "x-api-key"}
-"""How a dialect's own makers authenticate; everybody else takes a bearer token."""
 
 _PLACEHOLDER = re.compile(r"\$?\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -58,6 +57,12 @@ class Names:
         custom = self.custom_models.get(deployment_id)
         found = self.deployments.get(deployment_id)
         return custom.deployments[0] if found is None and custom else found
+
+    def pool(self, deployment: Deployment) -> tuple[Deployment, ...]:
+        """Return all deployments of a deployment's model."""
+        name = deployment.model_id
+        model = self.custom_models.get(name) or self.models.get(name)
+        return (deployment,) if model is None else model.deployments
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +91,17 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """Every project and key there is, and what each may name."""
+    """Every project and key there is, and what each may name.
+
+    Attributes:
+        credential_names: What the credentials are called that a deployment is
+            called with in turn, by its `credential_id`.
+    """
 
     by_key_digest: Mapping[bytes, Membership]
     by_project: Mapping[tuple[str, str], Membership]
     revision: str
+    credential_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def key_digest(key: str) -> bytes:
@@ -134,7 +145,19 @@ def build(
                     caller=Caller(organization.id, project.id, key.id),
                     admin=key.admin,
                 )
-    return Directory(by_digest, by_project, _revision(settings, resident))
+    return Directory(
+        by_digest,
+        by_project,
+        _revision(settings, resident),
+        {
+            f"provider:{provider.id}": tuple(
+                name
+                for name, credential in provider.credentials.items()
+                if _held(credential)
+            )
+            for provider in settings.providers.values()
+        },
+    )
 
 
 def _revision(settings: Settings, resident: "_Resident") -> str:
@@ -154,7 +177,11 @@ class _Resident:
         self._settings = settings.providers
         self._catalog = catalog.providers
         self._held = {
-            provider.id: provider.credential is not None and _held(provider.credential)
+            provider.id: [
+                credential
+                for credential in provider.credentials.values()
+                if _held(credential)
+            ]
             for provider in settings.providers.values()
         }
         self.objections: dict[str, Objection] = {}
@@ -240,23 +267,33 @@ class _Resident:
                 f"{missing} of provider {provider} is not spoken by this version",
                 is_dialect=True,
             )
-        if own is None:
-            return Objection(
-                f"no credential for provider {provider}: "
-                f"it is not under `providers` in the configuration"
-            )
-        if own.credential is None and known is not None:
-            return Objection(f"no credential for provider {provider} is configured")
-        if own.credential is not None and not self._held[provider]:
-            return Objection(
-                f"no credential for provider {provider}: {_missing(own.credential)}"
-            )
+        if (lack := self._lack(deployment, own, known)) is not None:
+            return Objection(f"no credential for provider {provider}{lack}")
         if unset:
             return Objection(
                 f"the endpoint of provider {provider} needs environment variable "
                 + ", ".join(unset)
             )
         return None
+
+    def _lack(
+        self,
+        deployment: Deployment,
+        own: ProviderSettings | None,
+        known: Provider | None,
+    ) -> str | None:
+        """Say why no credential can be used for a deployment, None if one can."""
+        if own is None:
+            return ": it is not under `providers` in the configuration"
+        if not own.credentials:
+            return None if known is None else " is configured"
+        held = self._held[own.id]
+        if not held:
+            return ": " + "; ".join(map(_missing, own.credentials.values()))
+        auth = deployment.auth
+        if auth == "none" or any(kind_of(each, auth) for each in held):
+            return None
+        return f" is of use for auth {auth}, which takes {shapes([auth])}"
 
     def _filled(self, base_uri: str, region: str) -> tuple[str, list[str]]:
         unset: list[str] = []
@@ -286,11 +323,11 @@ def _of_provider(
     )
     overridden = own is not None and own.dialect is not None
     auth = (own.auth if own else None) or (
-        _AUTH_OF_DIALECT.get(dialect, "bearer")
+        AUTH_OF_DIALECT.get(dialect, "bearer")
         if overridden or known is None
         else deployment.auth or known.auth
     )
-    if own is not None and own.credential is None and known is None:
+    if own is not None and not own.credentials and known is None:
         auth = "none"
     return dataclasses.replace(
         deployment,

@@ -18,7 +18,11 @@ _SOFT = frozenset({Capability.JSON_SCHEMA})
 """Capabilities that one may do without where no deployment has them: the answer
 is then asked for in words, or the provider says what it lacks."""
 
-_BUILT_IN = {"anthropic-messages": frozenset({Capability.JSON_SCHEMA})}
+_BUILT_IN = {
+    "anthropic-messages": frozenset({Capability.JSON_SCHEMA}),
+    "bedrock-converse": frozenset({Capability.JSON_SCHEMA}),
+    "bedrock-invoke": frozenset({Capability.JSON_SCHEMA}),
+}
 """What a dialect's translation gives, whatever the deployment says of itself."""
 
 
@@ -78,11 +82,16 @@ CHECKS: tuple[Check, ...] = (capabilities, window)
 """What a request may need. One more is a function above and its name here."""
 
 
+Strayed = Callable[[Deployment], str]
+"""Says where a deployment has worked, if not where it promises; else nothing."""
+
+
 def split(
     candidates: Iterable[Deployment],
     policies: Iterable[ScopedPolicy],
     objections: Callable[[str], Objection | None],
     needed: Requirements,
+    strayed: Strayed,
 ) -> tuple[list[Deployment], list[Exclusion]]:
     """Split candidates into what may serve and what may not.
 
@@ -94,7 +103,9 @@ def split(
     excluded: list[Exclusion] = []
     soft: list[Exclusion] = []
     for deployment in candidates:
-        refusal = _refusal(deployment, policies, objections, needed)
+        refusal = _stray(deployment, policies, strayed) or _refusal(
+            deployment, policies, objections, needed
+        )
         if refusal is None:
             allowed.append(deployment)
             continue
@@ -106,6 +117,20 @@ def split(
         allowed = [exclusion.deployment for exclusion in soft]
         excluded = [exclusion for exclusion in excluded if exclusion not in soft]
     return allowed, excluded
+
+
+def _stray(
+    deployment: Deployment, policies: tuple[ScopedPolicy, ...], strayed: Strayed
+) -> _Refusal | None:
+    """Object to who broke its promise, where a promise is what policy goes by."""
+    bound = next((policy for policy in policies if policy.geographies), None)
+    if bound is None or not (place := strayed(deployment)):
+        return None
+    return _Refusal(
+        ExclusionReason.POLICY,
+        f"{bound.scope} policy: geography {deployment.geography} was promised, "
+        f"and the provider has said that it worked in {place}",
+    )
 
 
 def _refusal(

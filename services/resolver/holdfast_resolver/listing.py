@@ -7,16 +7,16 @@ from holdfast.api.catalog.v1 import catalog_service_pb2 as pb
 from holdfast.errors import ModelNotFoundError, RequestMalformedError
 from holdfast.model import Deployment, Exclusion, Model, Requirements
 from holdfast_resolver.directory import Membership
-from holdfast_resolver.eligibility import split
+from holdfast_resolver.eligibility import Strayed, split
 from holdfast_resolver.expansion import expand
-from holdfast_resolver.ordering import Cooldown
+from holdfast_resolver.ordering import Stand
 
 _DEFAULT_PAGE = 1_000
 _LARGEST_PAGE = 10_000
 
 
 def list_models(
-    request: pb.ListModelsRequest, member: Membership, cooldown: Cooldown
+    request: pb.ListModelsRequest, member: Membership, stand: Stand, strayed: Strayed
 ) -> pb.ListModelsResponse:
     """List one page, ordered by name.
 
@@ -39,7 +39,7 @@ def list_models(
                 description=alias.description,
             )
             for name, alias in sorted(names.aliases.items())
-            if request.include_excluded or _leads_somewhere(name, member)
+            if request.include_excluded or _leads_somewhere(name, member, strayed)
         )
     for name in sorted(models):
         if name <= request.page_token:
@@ -49,7 +49,11 @@ def list_models(
             break
         deployments = list(
             _deployments(
-                models[name], member, cooldown, everything=request.include_excluded
+                models[name],
+                member,
+                stand,
+                strayed,
+                everything=request.include_excluded,
             )
         )
         if deployments:
@@ -57,17 +61,17 @@ def list_models(
     return response
 
 
-def _leads_somewhere(alias: str, member: Membership) -> bool:
+def _leads_somewhere(alias: str, member: Membership, strayed: Strayed) -> bool:
     """Tell whether a caller may use any deployment that an alias stands for."""
     try:
         places = expand(alias, member.names).members
     except ModelNotFoundError:
         return False
-    return any(_allowed(place.deployments, member)[0] for place in places)
+    return any(_allowed(place.deployments, member, strayed)[0] for place in places)
 
 
 def _allowed(
-    deployments: Iterable[Deployment], member: Membership
+    deployments: Iterable[Deployment], member: Membership, strayed: Strayed
 ) -> tuple[list[Deployment], list[Exclusion]]:
     """Split deployments by what holds for every request of the caller."""
     return split(
@@ -75,6 +79,7 @@ def _allowed(
         member.policies,
         member.names.objections.get,
         Requirements(),
+        strayed,
     )
 
 
@@ -89,15 +94,20 @@ def _listed(model: Model, deployments: list[pb.ListedDeployment]) -> pb.ListedMo
 
 
 def _deployments(
-    model: Model, member: Membership, cooldown: Cooldown, *, everything: bool
+    model: Model,
+    member: Membership,
+    stand: Stand,
+    strayed: Strayed,
+    *,
+    everything: bool,
 ) -> Iterable[pb.ListedDeployment]:
-    allowed, excluded = _allowed(model.deployments, member)
+    allowed, excluded = _allowed(model.deployments, member, strayed)
     rules = {exclusion.deployment.id: exclusion.rule for exclusion in excluded}
     shown: Iterable[Deployment] = model.deployments if everything else allowed
     for deployment in shown:
-        left = cooldown(deployment)
+        left = stand(deployment).left
         yield pb.ListedDeployment(
             deployment=convert.deployment_to_wire(deployment),
             exclusion_rule=rules.get(deployment.id, ""),
-            cooldown=convert.duration_to_wire(left) if left else None,
+            cooldown=None if left is None else convert.duration_to_wire(left),
         )

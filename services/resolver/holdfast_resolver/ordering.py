@@ -10,9 +10,10 @@ from datetime import timedelta
 
 from holdfast.model import Deployment, PlanStep, StepReason
 from holdfast_resolver.expansion import Member
+from holdfast_resolver.health.standing import Standing
 
-Cooldown = Callable[[Deployment], timedelta | None]
-"""How much longer a deployment is left aside; None if it is healthy."""
+Stand = Callable[[Deployment], Standing]
+"""How a deployment stands now."""
 
 _MOST_POOLS = 10_000
 """Pools whose turns are counted. A pool forgotten starts its turns anew."""
@@ -33,6 +34,20 @@ def by_hash(key: str, deployments: Sequence[Deployment]) -> list[Deployment]:
         return -math.log(uniform) / deployment.weight
 
     return sorted(deployments, key=score)
+
+
+def welcomes(deployment: Deployment, standing: Standing, session: str) -> bool:
+    """Tell whether a new session may go to a healthy deployment first.
+
+    One that came back takes its share of them. Which ones is up to the session,
+    so that all replicas send the turns of one to the same place.
+    """
+    if standing.share >= 1.0:
+        return True
+    digest = hashlib.blake2b(
+        deployment.id.encode(), key=session.encode()[:64], person=b"ramp", digest_size=8
+    ).digest()
+    return int.from_bytes(digest, "little") < standing.share * 2**64
 
 
 @dataclass(slots=True)
@@ -69,6 +84,22 @@ class Turns:
             # Who is not among them now keeps what it was due.
             pool.due.update(due)
         return ordered
+
+
+class Ramps:
+    """Cold starts without a session, for those that take a part of theirs."""
+
+    def __init__(self) -> None:
+        self._owed: dict[str, float] = {}
+
+    def admits(self, deployment: Deployment, standing: Standing) -> bool:
+        """Tell whether it is there for this cold start, and count it.
+
+        Of ten, one with a share of 0.3 is there for three, evenly apart.
+        """
+        owed = self._owed.get(deployment.id, 0.0) + standing.share
+        self._owed[deployment.id] = owed % 1.0
+        return owed >= 1.0
 
 
 class Spread:
@@ -131,9 +162,9 @@ def steps(  # noqa: PLR0913 - each is one fact about the order
     *,
     bound: Deployment | None,
     chosen: Deployment | None,
-    cooldown: Cooldown,
+    stand: Stand,
 ) -> list[PlanStep]:
-    """Write a pool's steps: the session's own first, those cooling down last.
+    """Write a pool's steps: the session's own first, those left aside last.
 
     Args:
         member: Whose pool it is.
@@ -141,25 +172,24 @@ def steps(  # noqa: PLR0913 - each is one fact about the order
         reason: Why they stand in that order.
         bound: The session's deployment, where it has one.
         chosen: Where a new session goes, where that is not the first.
-        cooldown: Says who is left aside, and for how long.
+        stand: Says how each stands.
     """
     first = bound or chosen
     arranged = [d for d in ordered if d == first] + [d for d in ordered if d != first]
     healthy: list[PlanStep] = []
-    cooling: list[PlanStep] = []
+    sparing: list[PlanStep] = []
+    aside: list[PlanStep] = []
     for deployment in arranged:
-        left = cooldown(deployment)
-        if left is None:
-            why = StepReason.STICKY if deployment == bound else reason
-            healthy.append(PlanStep(deployment, why, member.response_model))
+        standing = stand(deployment)
+        if standing.left is not None:
+            why, to = StepReason.LAST_RESORT, aside
         else:
-            cooling.append(
-                PlanStep(
-                    deployment, StepReason.LAST_RESORT, member.response_model, left
-                )
-            )
-    cooling.sort(key=lambda step: step.cooldown or timedelta())
-    return providers_apart(healthy) + cooling
+            why = StepReason.STICKY if deployment == bound else reason
+            is_full = standing.share >= 1.0 or deployment == first
+            to = healthy if is_full else sparing
+        to.append(PlanStep(deployment, why, member.response_model, standing.left))
+    aside.sort(key=lambda step: step.cooldown or timedelta())
+    return providers_apart(healthy) + providers_apart(sparing) + aside
 
 
 def providers_apart(ordered: Sequence[PlanStep]) -> list[PlanStep]:

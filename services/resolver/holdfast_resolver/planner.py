@@ -10,6 +10,7 @@ from typing import Protocol
 
 from holdfast.errors import NoDeploymentAllowedError
 from holdfast.model import (
+    Capability,
     Deployment,
     Exclusion,
     ExclusionReason,
@@ -19,11 +20,23 @@ from holdfast.model import (
     SessionAffinity,
     StepReason,
 )
+from holdfast_resolver.crowds import Crowds
 from holdfast_resolver.directory import Membership
-from holdfast_resolver.eligibility import split
+from holdfast_resolver.eligibility import Strayed, split
 from holdfast_resolver.expansion import Expansion, Member, expand
-from holdfast_resolver.ordering import Cooldown, Spread, Turns, by_hash, steps
+from holdfast_resolver.ordering import (
+    Ramps,
+    Spread,
+    Stand,
+    Turns,
+    by_hash,
+    steps,
+    welcomes,
+)
+from holdfast_resolver.probing import candidates
 from holdfast_resolver.sessions import binding_key, session_key
+from holdfast_resolver.vector_spaces import Eligible, comparable, models_of
+from holdfast_resolver.warmth import Warmth
 
 _MOST_STEPS = 32
 """Steps of a plan that is executed: five times the default of attempts. Every
@@ -46,6 +59,7 @@ class Question:
     """What one request asks of the planner.
 
     Attributes:
+        session_derived: Whether the session is one that nobody named.
         commits: Whether turns are counted; not, to explain.
     """
 
@@ -54,6 +68,7 @@ class Question:
     requirements: Requirements
     plan_id: str
     trace_id: str
+    session_derived: bool = False
     explain: bool = False
     commits: bool = True
 
@@ -74,25 +89,50 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A plan, and the binding that is to be remembered with it."""
+    """A plan, and what is to be done along with it.
+
+    Attributes:
+        binding: What is to be remembered.
+        due: Steps of the plan that have rested, of which it may try one first.
+    """
 
     plan: Plan
     binding: Binding | None = None
+    due: tuple[PlanStep, ...] = ()
+
+
+def _nobody_strays(_deployment: Deployment) -> str:
+    """Take every deployment at its word."""
+    return ""
 
 
 class Planner:
     """Makes plans from what one replica knows."""
 
-    def __init__(self, bindings: Bindings, cooldown: Cooldown) -> None:
+    def __init__(
+        self,
+        bindings: Bindings,
+        stand: Stand,
+        warmth: Warmth,
+        crowds: Crowds,
+        strayed: Strayed,
+    ) -> None:
         """Begin with nothing counted.
 
         Args:
             bindings: Which deployment each session is bound to.
-            cooldown: Who is left aside, and for how long.
+            stand: How each deployment stands.
+            warmth: What sessions have in providers' caches.
+            crowds: Which derived sessions are many conversations.
+            strayed: Which deployments have worked elsewhere than they promise.
         """
+        self._strayed = strayed
         self._bindings = bindings
-        self._cooldown = cooldown
+        self._stand = stand
+        self._warmth = warmth
+        self._crowds = crowds
         self._turns = Turns()
+        self._ramps = Ramps()
         self._spread = Spread()
 
     def plan(self, question: Question, member: Membership, revision: str) -> Decision:
@@ -109,18 +149,22 @@ class Planner:
             session = session_key(
                 caller.organization_id, caller.project_id, question.session_id
             )
-        pools: list[_Pool] = []
+        if session and question.session_derived and question.commits:
+            session = "" if self._crowds.joins(session) else session
+        eligible: list[Eligible] = []
         exclusions: list[Exclusion] = []
         for place in expansion.members:
-            allowed, excluded = split(
-                place.deployments,
-                member.policies,
-                member.names.objections.get,
-                question.requirements,
-            )
+            allowed, excluded = self._split(place, member, question, self._strayed)
             exclusions += excluded
-            if allowed:
-                pools.append(self._order(place, allowed, session, member, question))
+            if allowed or self._is_held(place, member, question):
+                eligible.append((place, allowed))
+        kept, apart = comparable(eligible, question.requirements)
+        exclusions += apart
+        pools = [
+            self._order(place, allowed, session, member, question)
+            for place, allowed in kept
+            if allowed
+        ]
         arranged = [step for pool in pools for step in pool.steps]
         if expansion.is_alias:
             arranged = _alias_order(arranged)
@@ -140,8 +184,33 @@ class Planner:
             policies=member.policies,
             limits=member.defaults.limits,
             revision=revision,
+            incomparable_models=models_of(apart),
         )
-        return Decision(plan, leading.binding)
+        due: tuple[PlanStep, ...] = ()
+        if question.commits and arranged and arranged[-1].cooldown is not None:
+            due = candidates([pool.steps for pool in pools], arranged[0])
+        return Decision(plan, leading.binding, due)
+
+    def _split(
+        self, place: Member, member: Membership, question: Question, strayed: Strayed
+    ) -> tuple[list[Deployment], list[Exclusion]]:
+        return split(
+            place.deployments,
+            member.policies,
+            member.names.objections.get,
+            question.requirements,
+            strayed,
+        )
+
+    def _is_held(self, place: Member, member: Membership, question: Question) -> bool:
+        """Say whether a member nothing is left of keeps its place all the same.
+
+        It does where vectors are asked for and it is only for the time being that
+        none of its deployments may be used: then no other model's may either.
+        """
+        if Capability.EMBEDDINGS not in question.requirements.capabilities:
+            return False
+        return bool(self._split(place, member, question, _nobody_strays)[0])
 
     def _order(
         self,
@@ -158,7 +227,7 @@ class Planner:
                 StepReason.PINNED,
                 bound=None,
                 chosen=None,
-                cooldown=self._cooldown,
+                stand=self._stand,
             )
             return _Pool(arranged)
         caller = member.caller
@@ -169,17 +238,18 @@ class Planner:
         ordered = by_hash(key, allowed)
         bound_id = self._bindings.get(key)
         bound = next((d for d in allowed if d.id == bound_id), None)
+        if bound is not None:
+            bound = self._warmest(key, bound, allowed, decides=question.commits)
         chosen = None
         if bound_id is None and self._bindings.synced and question.commits:
-            healthy = [d for d in ordered if self._cooldown(d) is None]
-            chosen = self._spread.choose(name, healthy or ordered)
+            chosen = self._spread.choose(name, self._welcoming(ordered, key))
         arranged = steps(
             place,
             ordered,
             StepReason.HASHED,
             bound=bound,
             chosen=chosen,
-            cooldown=self._cooldown,
+            stand=self._stand,
         )
         first = arranged[0].deployment.id
         return _Pool(
@@ -191,19 +261,46 @@ class Planner:
             else None,
         )
 
+    def _warmest(
+        self, key: str, bound: Deployment, allowed: list[Deployment], *, decides: bool
+    ) -> Deployment | None:
+        """Say where a bound session belongs now; None if it is worth nothing anywhere.
+
+        Who is left aside is neither left for good nor returned to.
+        """
+        if not self._warmth.knows(key) or self._stand(bound).left is not None:
+            return bound
+        if self._warmth.is_worthless(key, bound.id):
+            return None
+        others = [d for d in allowed if d != bound and self._stand(d).left is None]
+        return self._warmth.cheaper(key, bound, others, decides=decides)
+
+    def _welcoming(self, ordered: list[Deployment], key: str) -> list[Deployment]:
+        """Return where a new session may go, in its own order."""
+        standings = [(d, self._stand(d)) for d in ordered]
+        healthy = [(d, standing) for d, standing in standings if standing.left is None]
+        open_to = [d for d, standing in healthy if welcomes(d, standing, key)]
+        return open_to or [d for d, _ in healthy] or ordered
+
     def _by_turn(
         self, name: str, place: Member, allowed: list[Deployment], *, advance: bool
     ) -> list[PlanStep]:
         """Let the healthy ones take turns; who is left aside takes none."""
-        healthy = [d for d in allowed if self._cooldown(d) is None]
-        aside = [d for d in allowed if self._cooldown(d) is not None]
+        standings = [(d, self._stand(d)) for d in allowed]
+        healthy = [(d, standing) for d, standing in standings if standing.left is None]
+        turning = [
+            d
+            for d, standing in healthy
+            if standing.share >= 1.0 or (advance and self._ramps.admits(d, standing))
+        ] or [d for d, _ in healthy]
+        turns = self._turns.order(name, turning, advance=advance)
         return steps(
             place,
-            [*self._turns.order(name, healthy, advance=advance), *aside],
+            [*turns, *(d for d in allowed if d not in turning)],
             StepReason.ROTATED,
             bound=None,
-            chosen=None,
-            cooldown=self._cooldown,
+            chosen=turns[0] if turns else None,
+            stand=self._stand,
         )
 
 
@@ -271,6 +368,7 @@ _ADVICE: dict[ExclusionReason, str] = {
     ExclusionReason.CAPABILITY: "Name a model that can do what the request asks.",
     ExclusionReason.CONTEXT_WINDOW: "Shorten the request.",
     ExclusionReason.DIALECT: "Name a model with other deployments.",
+    ExclusionReason.VECTOR_SPACE: "Name the model whose vectors are wanted.",
 }
 
 

@@ -2,48 +2,55 @@
 
 import re
 import secrets
-import time
-from collections import OrderedDict
-from collections.abc import Callable
 from datetime import timedelta
 
-from holdfast import convert
 from holdfast.api.catalog.v1 import catalog_service_pb2 as catalog_pb
-from holdfast.api.common.v1 import caller_pb2
-from holdfast.api.resolver.v1 import resolver_service_pb2 as pb
-from holdfast.api.routing.v1 import attempt_pb2
 from holdfast.errors import ApiKeyUnknownError, RequestMalformedError
-from holdfast.model import Deployment, Outcome
-from holdfast.signing import PlanKeys
+from holdfast.health import Rests
+from holdfast.model import Attempt, Caller, Deployment, Outcome, Plan
+from holdfast.ports import (
+    Answering,
+    AttemptReport,
+    ReportAttemptsRequest,
+    ResolveModelRequest,
+)
+from holdfast.rpc.messages import principal_from_wire
+from holdfast.signing import PlanKeys, SignedPlan
+from holdfast_resolver.crowds import Crowds
 from holdfast_resolver.directory import Directory, Membership
-from holdfast_resolver.health import Health
+from holdfast_resolver.health.tracking import Health
 from holdfast_resolver.listing import list_models
 from holdfast_resolver.planner import Decision, Planner, Question
+from holdfast_resolver.probes import Probes
+from holdfast_resolver.probing import probing
+from holdfast_resolver.recent import Recent
+from holdfast_resolver.residency import Residency
 from holdfast_resolver.sessions import binding_key
-from holdfast_resolver.stores import CooldownStore, SessionStore
+from holdfast_resolver.stores import SessionStore
+from holdfast_resolver.warmth import Warmth
 
 _MOST_SESSION_BYTES = 256
 
-_MOST_REPORTS = 50_000
-"""Attempts remembered so that a repeated report counts once: minutes' worth."""
+_ATTEMPTS_REMEMBERED = 16_384
+"""So that a report counts once which is sent again, 5 s later at most, for want of
+an answer: at 2,000 requests a second that is 11,000 attempts. 2 MB at most."""
 
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class ResolverService:
     """Answers for one replica from what it knows; never waits for another."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - each is one thing that it knows
         self,
         directory: Directory,
         plan_keys: PlanKeys,
         sessions: SessionStore,
-        cooldowns: CooldownStore,
-        now_ms: Callable[[], int] = _now_ms,
+        health: Health,
+        probes: Probes,
+        warmth: Warmth,
+        crowds: Crowds,
+        residency: Residency,
     ) -> None:
         """Put the parts together.
 
@@ -51,23 +58,33 @@ class ResolverService:
             directory: Who may ask, and for what.
             plan_keys: What plans are signed with.
             sessions: Which deployment each session is bound to.
-            cooldowns: Tells other replicas who is left aside.
-            now_ms: The time, in Unix milliseconds.
+            health: How deployments stand.
+            probes: Asks whether a request may try who has rested.
+            warmth: What sessions have in providers' caches.
+            crowds: Which derived sessions are many conversations.
+            residency: Which deployments have worked elsewhere than they promise.
         """
         self._directory = directory
         self._plan_keys = plan_keys
         self._sessions = sessions
-        self._health = Health(cooldowns, now_ms)
-        self._planner = Planner(sessions, self._cooldown)
-        self._counted: OrderedDict[tuple[str, int], None] = OrderedDict()
+        health.know_credentials(directory.credential_names)
+        self._health = health
+        self._probes = probes
+        self._warmth = warmth
+        self._residency = residency
+        self._planner = Planner(
+            sessions, health.standing, warmth, crowds, residency.strayed
+        )
+        self._counted = Recent(_ATTEMPTS_REMEMBERED)
 
     def replace_directory(self, directory: Directory) -> None:
         """Answer from another directory from the next request on."""
         self._directory = directory
+        self._health.know_credentials(directory.credential_names)
 
     async def resolve_model(
-        self, request: pb.ResolveModelRequest, *, deadline: float | None = None
-    ) -> pb.ResolveModelResponse:
+        self, request: ResolveModelRequest, *, deadline: float | None = None
+    ) -> SignedPlan:
         """Resolve a model name to a signed plan.
 
         Raises:
@@ -90,30 +107,33 @@ class ResolverService:
         question = Question(
             model=request.model,
             session_id="" if derived_in_vain else request.session_id,
-            requirements=convert.requirements_from_wire(request.requirements),
+            requirements=request.requirements,
             plan_id=secrets.token_hex(16),
             trace_id=request.trace_id
             if _TRACE_ID.fullmatch(request.trace_id)
             else secrets.token_hex(16),
+            session_derived=request.session_derived,
             explain=request.explain,
             commits=not request.validate_only,
         )
         decision = self._planner.plan(question, member, self._directory.revision)
         if question.commits:
             self._remember(decision, member)
-        return pb.ResolveModelResponse(
-            plan=self._plan_keys.sign(convert.plan_to_wire(decision.plan))
-        )
+        plan = await self._probing(decision) if decision.due else decision.plan
+        return self._plan_keys.sign(plan)
 
     async def report_attempts(
-        self, request: pb.ReportAttemptsRequest, *, deadline: float | None = None
-    ) -> pb.ReportAttemptsResponse:
-        """Learn from how attempts ended, each of them once."""
+        self, request: ReportAttemptsRequest, *, deadline: float | None = None
+    ) -> Rests | None:
+        """Learn from how attempts ended, each of them once; say who is left aside."""
         for report in request.reports:
+            if report.answering is not None:
+                self._hear_answering(report.caller, report.answering)
             for attempt in report.attempts:
-                if self._first_time(report.plan_id, attempt.ordinal):
+                if self._counted.is_new(report.plan_id, attempt.ordinal):
                     self._learn(report, attempt)
-        return pb.ReportAttemptsResponse()
+        rests = self._health.rests()
+        return None if rests.version == request.known_rests else rests
 
     async def list_models(
         self, request: catalog_pb.ListModelsRequest, *, deadline: float | None = None
@@ -124,21 +144,23 @@ class ResolverService:
             ApiKeyUnknownError: The principal is none.
             RequestMalformedError: The page is none.
         """
-        return list_models(request, self._member(request.principal), self._cooldown)
+        member = self._member(principal_from_wire(request.principal))
+        return list_models(
+            request, member, self._health.standing, self._residency.strayed
+        )
 
-    def _member(self, principal: caller_pb2.Principal) -> Membership:
-        if principal.WhichOneof("kind") == "caller":
-            caller = principal.caller
+    def _member(self, principal: bytes | Caller) -> Membership:
+        if isinstance(principal, Caller):
             member = self._directory.by_project.get(
-                (caller.organization_id, caller.project_id)
+                (principal.organization_id, principal.project_id)
             )
             if member is None:
                 raise ApiKeyUnknownError(
-                    f"There is no project {caller.project_id!r} "
-                    f"of organization {caller.organization_id!r}."
+                    f"There is no project {principal.project_id!r} "
+                    f"of organization {principal.organization_id!r}."
                 )
             return member
-        member = self._directory.by_key_digest.get(principal.api_key_digest)
+        member = self._directory.by_key_digest.get(principal)
         if member is None:
             raise ApiKeyUnknownError(
                 "The API key is unknown or disabled; send a valid one in the "
@@ -146,8 +168,12 @@ class ResolverService:
             )
         return member
 
-    def _cooldown(self, deployment: Deployment) -> timedelta | None:
-        return self._health.cooldown(deployment.id)
+    async def _probing(self, decision: Decision) -> Plan:
+        """Try one first that has rested, if nobody in the fleet does yet."""
+        for step in decision.due:
+            if await self._probes.claim(self._health.rest_name(step.deployment)):
+                return probing(decision.plan, step)
+        return decision.plan
 
     def _remember(self, decision: Decision, member: Membership) -> None:
         if decision.binding is not None:
@@ -158,30 +184,37 @@ class ResolverService:
                 urgent=not decision.binding.is_home,
             )
 
-    def _first_time(self, plan_id: str, ordinal: int) -> bool:
-        key = (plan_id, ordinal)
-        if key in self._counted:
-            return False
-        self._counted[key] = None
-        if len(self._counted) > _MOST_REPORTS:
-            self._counted.popitem(last=False)
-        return True
+    def _hear_answering(self, caller: Caller, answering: Answering) -> None:
+        known = self._called(caller, answering.deployment_id)
+        if known is not None:
+            self._health.answered(
+                known[1], answering.start_time_ms, answering.credential
+            )
 
-    def _learn(self, report: pb.AttemptReport, wire: attempt_pb2.Attempt) -> None:
-        attempt = convert.attempt_from_wire(wire)
-        self._health.record(attempt, timedelta(seconds=report.retry_after_cap_seconds))
-        if attempt.outcome is not Outcome.SUCCEEDED or not report.session_key:
-            return
-        caller = report.caller
+    def _called(
+        self, caller: Caller, deployment_id: str
+    ) -> tuple[Membership, Deployment] | None:
+        """Find what a project called; None if it or the project is gone."""
         member = self._directory.by_project.get(
             (caller.organization_id, caller.project_id)
         )
         if member is None:
+            return None
+        called = member.names.deployment(deployment_id)
+        return None if called is None else (member, called)
+
+    def _learn(self, report: AttemptReport, attempt: Attempt) -> None:
+        known = self._called(report.caller, attempt.deployment_id)
+        if known is None:
             return
-        served = member.names.deployment(attempt.deployment_id)
-        if served is None:
+        member, served = known
+        self._residency.learn(attempt, served)
+        pool = member.names.pool(served)
+        self._health.learn(attempt, served, pool, report.retry_after_cap)
+        if attempt.outcome is not Outcome.SUCCEEDED or not report.session_key:
             return
         key = binding_key(report.session_key, served.model_id)
+        self._warmth.learn(key, attempt)
         life = timedelta(seconds=member.defaults.session_ttl_s)
         bound_id = self._sessions.get(key)
         if bound_id is None:

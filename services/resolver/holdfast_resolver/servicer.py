@@ -1,6 +1,6 @@
 """The gRPC face of the resolver: messages in, messages out, nothing decided."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import TypeVar
 
 import structlog
@@ -11,21 +11,17 @@ from holdfast.api.resolver.v1 import resolver_service_pb2 as pb
 from holdfast.api.resolver.v1 import resolver_service_pb2_grpc as rpc
 from holdfast.errors import GatewayError, InternalError
 from holdfast.ports import Resolver
+from holdfast.rpc import messages
 from holdfast.rpc.errors import Context, abort
 
 _log = structlog.get_logger("holdfast.resolver")
 
-_Request = TypeVar("_Request")
-_Response = TypeVar("_Response")
+_Answer = TypeVar("_Answer")
 
 
-async def _answer(
-    call: Callable[[_Request], Awaitable[_Response]],
-    request: _Request,
-    context: Context,
-) -> _Response:
+async def _answer(answer: Awaitable[_Answer], context: Context) -> _Answer:
     try:
-        return await call(request)
+        return await answer
     except GatewayError as error:
         await abort(context, error)
     except Exception:  # noqa: BLE001 - the top of a request
@@ -44,13 +40,17 @@ class ResolverServicer(rpc.ResolverServiceServicer):
         self, request: pb.ResolveModelRequest, context: Context
     ) -> pb.ResolveModelResponse:
         """Resolve a model name to a plan."""
-        return await _answer(self._resolver.resolve_model, request, context)
+        asked = messages.resolve_request_from_wire(request)
+        plan = await _answer(self._resolver.resolve_model(asked), context)
+        return messages.resolve_response_to_wire(plan)
 
     async def ReportAttempts(  # noqa: N802 - gRPC's name
         self, request: pb.ReportAttemptsRequest, context: Context
     ) -> pb.ReportAttemptsResponse:
         """Record how attempts ended."""
-        return await _answer(self._resolver.report_attempts, request, context)
+        asked = messages.reports_from_wire(request)
+        rests = await _answer(self._resolver.report_attempts(asked), context)
+        return messages.rests_to_wire(rests)
 
 
 class CatalogServicer(catalog_rpc.CatalogServiceServicer):
@@ -64,4 +64,4 @@ class CatalogServicer(catalog_rpc.CatalogServiceServicer):
         self, request: catalog_pb.ListModelsRequest, context: Context
     ) -> catalog_pb.ListModelsResponse:
         """List what a caller may call."""
-        return await _answer(self._resolver.list_models, request, context)
+        return await _answer(self._resolver.list_models(request), context)

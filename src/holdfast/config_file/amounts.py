@@ -89,6 +89,11 @@ def integer(least: int, most: int) -> Number:
     )
 
 
+def share() -> Number:
+    """Return the kind of a part of the whole, from none of it to all."""
+    return Number("number, 0 to 1", Decimal(1))
+
+
 def seconds(most: int) -> Number:
     """Return the kind of a duration in seconds, which reads as a `timedelta`."""
     return Number(

@@ -7,15 +7,18 @@ from typing import Any
 
 from holdfast.config_file.values import Record, Value
 from holdfast.model import (
+    AUTH_OF_DIALECT,
     GEOGRAPHIES,
     Capability,
     Deployment,
+    Hedge,
     Limits,
     Model,
     Pricing,
     ScopedPolicy,
 )
 from holdfast.settings import (
+    ONLY,
     AliasSettings,
     Credential,
     CustomModelSettings,
@@ -39,13 +42,23 @@ _REQUEST_LIMITS = {
     "retry_after_cap_s": "retry_after_cap",
     "max_attempts": "max_attempts",
 }
-_UNLIMITED = ("session_ttl_s", "derived_sessions", "midstream", "parse_retries")
+_HEDGE_LIMITS = {"after_s": "after", "max_share": "max_share"}
+_UNLIMITED = ("session_ttl_s", "derived_sessions", "parse_retries")
 """The fields of `Defaults` that are not among its limits."""
 
-_CUSTOM_DIALECTS = {"anthropic": "anthropic-messages"}
+_CUSTOM_DIALECTS = {
+    "anthropic": "anthropic-messages",
+    "aws": "bedrock-converse",
+    "bedrock": "bedrock-converse",
+    "gcp": "gemini",
+    "gemini": "gemini",
+    "vertex": "gemini",
+}
 """By the identifier's provider; every other custom endpoint speaks OpenAI's."""
 
-_AUTH_BY_DIALECT = {"anthropic-messages": "x-api-key", "openai-chat": "bearer"}
+_CLAUDE_ON_VERTEX = "anthropic-vertex"
+_CUSTOM_AUTHS = {"gcp": "google", "vertex": "google"}
+"""Where the dialect alone does not say it: Google's cloud takes no API keys."""
 
 
 def settings(root: Record) -> Settings:
@@ -80,9 +93,19 @@ def merged(base: Defaults, given: Record) -> Defaults:
     limits |= _given(given.section("attempt"), _ATTEMPT_LIMITS)
     if (on_filter := given.get("on_content_filter")) is not None:
         limits["fall_back_on_content_filter"] = on_filter == "fallback"
+    if (midstream := given.get("midstream")) is not None:
+        limits["rescue_streams"] = midstream == "rescue"
+    if given.at("hedge") is not None:
+        limits["hedge"] = _hedge(base.limits.hedge, given.section("hedge"))
     rest = _given(given, {name: name for name in _UNLIMITED})
     wider: Limits = base.limits
     return replace(base, limits=replace(wider, **limits), **rest)
+
+
+def _hedge(wider: Hedge | None, given: Record) -> Hedge | None:
+    """Merge what is said of hedges; a share of nothing is none at all."""
+    hedge = replace(wider or Hedge(), **_given(given, _HEDGE_LIMITS))
+    return hedge if hedge.max_share else None
 
 
 def deployment_id(model_name: str, entry: Record) -> str | None:
@@ -109,16 +132,23 @@ def _given(record: Record, names: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _credential(parts: Mapping[str, Value] | None) -> Credential | None:
-    if parts is None:
-        return None
+def _credential(parts: Mapping[str, Value]) -> Credential:
     return {name: value.content for name, value in parts.items()}
+
+
+def _credentials(entry: Record) -> dict[str, Credential]:
+    if (parts := entry.get("credential")) is not None:
+        return {ONLY: _credential(parts)}
+    return {
+        name: _credential(value.content)
+        for name, value in entry.named("credentials").items()
+    }
 
 
 def _provider(name: str, entry: Record) -> ProviderSettings:
     return ProviderSettings(
         id=name,
-        credential=_credential(entry.get("credential")),
+        credentials=_credentials(entry),
         dialect=entry.get("dialect"),
         base_uri=entry.get("base_uri"),
         auth=entry.get("auth"),
@@ -183,8 +213,9 @@ def _custom_model(
     name = entry.get("name")
     provider_id = custom_provider(entry)
     declared = providers.get(provider_id)
-    dialect = (declared.dialect if declared else None) or _CUSTOM_DIALECTS.get(
-        provider_id, "openai-chat"
+    provider_model = entry.get("identifier").partition("/")[2]
+    dialect = (declared.dialect if declared else None) or _custom_dialect(
+        provider_id, provider_model
     )
     extra = entry.section("extra")
     region = extra.get("region", "")
@@ -195,10 +226,10 @@ def _custom_model(
         id=name,
         model_id=name,
         provider_id=provider_id,
-        provider_model=entry.get("identifier").partition("/")[2],
+        provider_model=provider_model,
         dialect=dialect,
         base_uri=extra.get("api_base") or (declared and declared.base_uri) or "",
-        auth="none" if key is None else _AUTH_BY_DIALECT[dialect],
+        auth="none" if key is None else _custom_auth(provider_id, dialect),
         credential_id="" if key is None else f"custom:{organization_id}/{name}",
         geography=region if region in GEOGRAPHIES else "",
         region="" if region in GEOGRAPHIES else region,
@@ -211,6 +242,19 @@ def _custom_model(
         model=Model(id=name, deployments=(deployment,), custom=True),
         credential=None if key is None else {"key": key},
     )
+
+
+def _custom_dialect(provider_id: str, provider_model: str) -> str:
+    # Of Google's cloud Claude is had in its own makers' format alone.
+    if provider_id in _CUSTOM_AUTHS and provider_model.startswith("claude"):
+        return _CLAUDE_ON_VERTEX
+    return _CUSTOM_DIALECTS.get(provider_id, "openai-chat")
+
+
+def _custom_auth(provider_id: str, dialect: str) -> str:
+    usual = AUTH_OF_DIALECT.get(dialect, "bearer")
+    is_usual_dialect = dialect == _CUSTOM_DIALECTS.get(provider_id)
+    return _CUSTOM_AUTHS.get(provider_id, usual) if is_usual_dialect else usual
 
 
 def _policy(scope: str, entry: Record) -> ScopedPolicy:

@@ -7,6 +7,7 @@ from holdfast.config_file.document import MapNode, Node
 from holdfast.config_file.faults import Place
 from holdfast.config_file.kinds import Text, scalar_text
 from holdfast.config_file.values import Value
+from holdfast.credential_kinds import is_known, shapes
 from holdfast.settings import Secret
 
 _SOURCES = frozenset({"env", "file"})
@@ -83,4 +84,43 @@ class CredentialParts:
             secret = one.read(entry.node, here)
             if secret is not None:
                 parts[entry.name] = Value(secret, entry.line, here)
+        if len(parts) == len(node.entries) and not is_known(
+            {name: value.content for name, value in parts.items()}
+        ):
+            place.fault(
+                node.line,
+                "has parts that make no credential of any kind",
+                f"write {shapes()}",
+            )
         return parts
+
+
+@dataclass(frozen=True, slots=True)
+class NamedCredentials:
+    """Several credentials of one provider, by names that are no secrets."""
+
+    words: str = "mapping of names to credentials"
+
+    def read(self, node: Node, place: Place) -> dict[str, Value] | None:
+        """Return the credentials that are right; the others are reported."""
+        if not isinstance(node, MapNode) or not node.entries:
+            place.fault(
+                node.line,
+                "is no mapping of names to credentials",
+                "write a name, a colon and a credential for each",
+            )
+            return None
+        credentials: dict[str, Value] = {}
+        for entry in node.entries:
+            if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", entry.name):
+                place.fault(
+                    entry.line,
+                    "a credential has a name that cannot be one",
+                    "write small letters, digits, hyphens and underscores, 40 at most",
+                )
+                continue
+            here = place.of(entry.name)
+            parts = CredentialParts().read(entry.node, here)
+            if parts is not None:
+                credentials[entry.name] = Value(parts, entry.line, here)
+        return credentials

@@ -41,6 +41,10 @@ class ProviderError:
         code: The provider's own code, e.g. `context_length_exceeded`.
         param: The field the provider objects to.
         retry_after: How long it asks to be left alone.
+        ask_again: Whether the same deployment is asked again at once, with
+            another credential or a new token.
+        token_limit: How many tokens it takes in a span of time, where it said
+            so when it refused. Zero if it did not.
     """
 
     outcome: Outcome
@@ -49,6 +53,8 @@ class ProviderError:
     code: str = ""
     param: str = ""
     retry_after: timedelta | None = None
+    ask_again: bool = False
+    token_limit: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +67,15 @@ class Decoded:
         cost_usd_nanos: Of this attempt. None if usage or pricing is unknown.
         is_refusal: Whether the answer is that there is none, on the grounds of
             what was asked. A project may want another deployment asked then.
+        says_nothing: Whether the model stopped of its own accord without a word,
+            a thought or a call.
     """
 
     body: bytes
     usage: Usage | None
     cost_usd_nanos: int | None
     is_refusal: bool = False
+    says_nothing: bool = False
 
 
 def refused(status: int) -> ProviderError:
@@ -80,7 +89,10 @@ def refused(status: int) -> ProviderError:
 
 
 class StreamDecoder(Protocol):
-    """One attempt's stream, from the provider's bytes to OpenAI's chunks.
+    """One attempt's stream, from the provider's bytes to OpenAI's events.
+
+    What it returns is events as `holdfast.events.event` frames them, whole and as
+    many as there are; nothing if there are none.
 
     Attributes:
         has_content: Whether a chunk with text, reasoning, a refusal or a tool
@@ -92,27 +104,30 @@ class StreamDecoder(Protocol):
             Nothing that is fed after it counts.
         answer_id: The `id` that every chunk bears.
         is_refusal: Whether the answer was refused before anything was said.
+        says_nothing: Whether the answer is whole and the model stopped of its
+            own accord without a word, a thought or a call.
     """
 
     has_content: bool
     is_complete: bool
     is_refusal: bool
+    says_nothing: bool
     usage: Usage | None
     failure: ProviderError | None
     answer_id: str
 
-    def feed(self, block: bytes) -> list[bytes]:
-        """Take bytes, cut anywhere, and return the chunks they complete.
+    def feed(self, block: bytes) -> bytes:
+        """Take bytes, cut anywhere, and return the events they complete.
 
-        Each is the JSON of one `chat.completion.chunk`, without the usage
-        chunk: that is written at the end, from `usage`.
+        Each holds one `chat.completion.chunk`, without the usage: that is
+        written at the end, from `usage`.
         """
 
-    def finish(self) -> list[bytes]:
+    def finish(self) -> bytes:
         """Take the end of the stream and return what was held back."""
 
-    def usage_chunk(self, cost_usd_nanos: int | None) -> bytes | None:
-        """Write the chunk with `choices: []` and the usage, None if there is none.
+    def usage_event(self, cost_usd_nanos: int | None) -> bytes:
+        """Write the event with `choices: []` and the usage, nothing without it.
 
         Args:
             cost_usd_nanos: What `usage.cost` says. None leaves it out.
@@ -129,6 +144,8 @@ class Dialect(Protocol):
             CapabilityMissingError: The deployment cannot be asked for this.
             holdfast.errors.RequestMalformedError: A field is missing or wrong
                 in a way that only shows when it is translated.
+            holdfast_executor.dialects.links.MediaWantedError: What is at an
+                address has to be put into `chat.media` first.
         """
 
     def decode(self, body: bytes, context: AnswerContext) -> Decoded | ProviderError:

@@ -7,7 +7,7 @@ import msgspec
 
 from holdfast.model import Outcome, Usage
 from holdfast.pricing import cost_usd_nanos
-from holdfast_executor.answer import usage_object
+from holdfast_executor.answer import says_nothing, usage_object
 from holdfast_executor.chat import AnswerContext
 from holdfast_executor.dialects import Decoded, ProviderError
 from holdfast_executor.dialects.anthropic_models import issuer_of
@@ -24,6 +24,8 @@ _FINISH_REASONS = {
     "model_context_window_exceeded": "length",
     "tool_use": "tool_calls",
     "refusal": "content_filter",
+    # Bedrock's own: its guardrail has put other words in the place of Claude's.
+    "guardrail_intervened": "content_filter",
 }
 
 _REFUSED = "The model refused to answer."
@@ -41,6 +43,11 @@ def completion(body: bytes, context: AnswerContext) -> Decoded | ProviderError:
         message = msgspec.json.decode(body)
     except (ValueError, RecursionError):
         return not_an_answer()
+    return completion_of(message, context)
+
+
+def completion_of(message: object, context: AnswerContext) -> Decoded | ProviderError:
+    """Write the chat completion that a message is, or the failure."""
     if not isinstance(message, dict):
         return not_an_answer()
     if message.get("type") == "error" or message.get("error"):
@@ -64,8 +71,13 @@ def completion(body: bytes, context: AnswerContext) -> Decoded | ProviderError:
     if usage is not None:
         whole = None if cost is None else cost + context.earlier_cost_usd_nanos
         written["usage"] = usage_object(usage, whole)
-    is_refusal = refusal_of(message) is not None
-    return Decoded(_encode(written), usage, cost, is_refusal)
+    return Decoded(
+        _encode(written),
+        usage,
+        cost,
+        is_refusal=refusal_of(message) is not None,
+        says_nothing=stopped_freely(message) and says_nothing(written["choices"][0]),
+    )
 
 
 def not_an_answer() -> ProviderError:
@@ -103,6 +115,7 @@ def usage_of(reported: object) -> Usage | None:
         reasoning_output_tokens=(
             _count(details, "thinking_tokens") if isinstance(details, dict) else 0
         ),
+        inference_geo=str(reported.get("inference_geo") or ""),
     )
 
 
@@ -126,6 +139,11 @@ def finish_reason(stop_reason: object, *, calls_tools: bool) -> str:
     if reason is None:
         return "tool_calls" if calls_tools else "stop"
     return "stop" if reason == "tool_calls" and not calls_tools else reason
+
+
+def stopped_freely(stopped: Mapping[str, Any]) -> bool:
+    """Whether a model has said all that it had to say."""
+    return stopped.get("stop_reason") in (None, "end_turn")
 
 
 def refusal_of(stopped: Mapping[str, Any]) -> str | None:

@@ -12,17 +12,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 from holdfast_executor.dialects import CapabilityMissingError
 from holdfast_executor.dialects import request_fields as read
-from holdfast_executor.dialects.anthropic_parts import blocks_of, text_of
+from holdfast_executor.dialects.anthropic_parts import (
+    ANTHROPIC,
+    Takes,
+    blocks_of,
+    text_of,
+)
 
 _EMPTY_TURN = "."
 """What stands for a turn of the user's that says nothing. Leaving the turn out
 would have Claude continue its own words instead of answering them."""
 
-_TOOL_ID = re.compile(r"[a-zA-Z0-9_-]+")
+_TOOL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+"""Anthropic's characters, and the length that Bedrock's service model allows."""
+
 _THINKING_KEYS = {
     "thinking": ("thinking", "signature"),
     "redacted_thinking": ("data",),
@@ -72,22 +77,25 @@ def _ends_with_words(turn: dict[str, Any]) -> bool:
     return turn["role"] == "assistant" and not _has(turn, "tool_use")
 
 
-def conversation_of(messages: object, issuer: str) -> Conversation:
+def conversation_of(
+    messages: object, issuer: str, takes: Takes = ANTHROPIC
+) -> Conversation:
     """Write a caller's messages.
 
     Args:
         messages: The field of that name.
         issuer: Who can verify signatures on thinking; other thinking is
             left out.
+        takes: What content the wire format takes.
 
     Raises:
         RequestMalformedError: A message is none that can be understood.
-        CapabilityMissingError: One holds what Claude does not take.
+        CapabilityMissingError: One holds what is not taken.
     """
     listed = read.items(messages, "messages")
     if not listed:
         raise read.malformed("messages", "an array of at least one message")
-    writer = _Writer(issuer)
+    writer = _Writer(issuer, takes)
     for place, message in enumerate(listed):
         writer.add(read.mapping(message, f"messages[{place}]"), f"messages[{place}]")
     return writer.finished()
@@ -96,8 +104,9 @@ def conversation_of(messages: object, issuer: str) -> Conversation:
 class _Writer:
     """Puts one conversation together, message by message."""
 
-    def __init__(self, issuer: str) -> None:
+    def __init__(self, issuer: str, takes: Takes) -> None:
         self._issuer = issuer
+        self._takes = takes
         self._conversation = Conversation()
         self._function_calls = 0
         self._roles: dict[str, Callable[[dict[str, Any], str], None]] = {
@@ -140,22 +149,21 @@ class _Writer:
             turns.append({"role": role, "content": blocks})
 
     def _add_system(self, message: dict[str, Any], at: str) -> None:
-        blocks = blocks_of(message.get("content"), f"{at}.content")
+        blocks = self._blocks(message, at)
         if any(block["type"] != "text" for block in blocks):
             raise CapabilityMissingError(
-                "Claude takes text alone as system message.", f"{at}.content"
+                "The model takes text alone as system message.", f"{at}.content"
             )
         self._conversation.system += _cached(blocks, message)
 
     def _add_user(self, message: dict[str, Any], at: str) -> None:
-        blocks = blocks_of(message.get("content"), f"{at}.content")
-        self._say("user", _cached(blocks, message))
+        self._say("user", _cached(self._blocks(message, at), message))
 
     def _add_assistant(self, message: dict[str, Any], at: str) -> None:
         if message.get("audio") is not None:
-            raise CapabilityMissingError("Claude takes no audio.", f"{at}.audio")
+            raise CapabilityMissingError("The model takes no audio.", f"{at}.audio")
         blocks = self._thinking(message)
-        blocks += blocks_of(message.get("content"), f"{at}.content")
+        blocks += self._blocks(message, at)
         blocks += blocks_of(
             text_of(message.get("refusal"), f"{at}.refusal"), f"{at}.refusal"
         )
@@ -190,7 +198,7 @@ class _Writer:
             call = read.mapping(call, at_call)  # noqa: PLW2901 - its type made sure of
             if call.get("type", "function") != "function":
                 raise CapabilityMissingError(
-                    "Claude has no tools of this kind.", f"{at_call}.type"
+                    "The model has no tools of this kind.", f"{at_call}.type"
                 )
             tool_id = _tool_id(call.get("id"), f"{at_call}.id")
             written.append(
@@ -212,28 +220,29 @@ class _Writer:
             "type": "tool_use",
             "id": tool_id,
             "name": name,
-            "input": _arguments(function.get("arguments"), f"{at}.arguments"),
+            "input": read.arguments(function.get("arguments"), f"{at}.arguments"),
         }
 
     def _add_tool_result(self, message: dict[str, Any], at: str) -> None:
         tool_id = _tool_id(message.get("tool_call_id"), f"{at}.tool_call_id")
-        self._say("user", [_result(tool_id, message, at)])
+        self._say("user", [self._result(tool_id, message, at)])
 
     def _add_function_result(self, message: dict[str, Any], at: str) -> None:
         tool_id = f"function_{self._function_calls}"
-        self._say("user", [_result(tool_id, message, at)])
+        self._say("user", [self._result(tool_id, message, at)])
+
+    def _result(self, tool_id: str, message: dict[str, Any], at: str) -> dict[str, Any]:
+        result: dict[str, Any] = {"type": "tool_result", "tool_use_id": tool_id}
+        if blocks := self._blocks(message, at):
+            result["content"] = blocks
+        return _cached([result], message)[0]
+
+    def _blocks(self, message: dict[str, Any], at: str) -> list[dict[str, Any]]:
+        return blocks_of(message.get("content"), f"{at}.content", self._takes)
 
 
 def _is_no_tool_result(block: dict[str, Any]) -> bool:
     return bool(block["type"] != "tool_result")
-
-
-def _result(tool_id: str, message: dict[str, Any], at: str) -> dict[str, Any]:
-    result: dict[str, Any] = {"type": "tool_result", "tool_use_id": tool_id}
-    blocks = blocks_of(message.get("content"), f"{at}.content")
-    if blocks:
-        result["content"] = blocks
-    return _cached([result], message)[0]
 
 
 def _cached(
@@ -247,7 +256,7 @@ def _cached(
 
 
 def _tool_id(value: object, at: str) -> str:
-    """Write an id in the characters Anthropic takes, the same one each time.
+    """Write an id in the characters that are taken, the same one each time.
 
     A digest stands for an id with others, such as another provider may mint:
     two ids that differ stay different.
@@ -256,23 +265,3 @@ def _tool_id(value: object, at: str) -> str:
     if _TOOL_ID.fullmatch(tool_id):
         return tool_id
     return f"call_{hashlib.sha256(tool_id.encode()).hexdigest()[:24]}"
-
-
-def _arguments(value: object, at: str) -> dict[str, Any]:
-    """Read a call's arguments, which must be an object to Anthropic.
-
-    What is none is kept under the key `_raw`, so that the model sees what it
-    wrote: cut-off arguments are common, and no cause to refuse the request.
-    """
-    if isinstance(value, dict):
-        return value
-    text = "" if value is None else read.text(value, at)
-    if not text.strip():
-        return {}
-    try:
-        arguments = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        return {"_raw": text}
-    if arguments is None:
-        return {}
-    return arguments if isinstance(arguments, dict) else {"_raw": text}

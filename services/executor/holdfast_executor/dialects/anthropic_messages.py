@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 import msgspec
 
-from holdfast.errors import RequestMalformedError
 from holdfast.model import Deployment
 from holdfast_executor.chat import AnswerContext, Chat, Encoded
 from holdfast_executor.dialects import Decoded, ProviderError
+from holdfast_executor.dialects import request_fields as read
 from holdfast_executor.dialects.anthropic_answer import completion
-from holdfast_executor.dialects.anthropic_request import beta_header, messages_request
+from holdfast_executor.dialects.anthropic_request import betas_of, messages_request
 from holdfast_executor.dialects.anthropic_stream import AnthropicStream
 from holdfast_executor.failures import classify
 
@@ -31,21 +31,14 @@ class AnthropicMessages:
             RequestMalformedError: A field is none that can be understood.
             CapabilityMissingError: Claude cannot do what a field asks for.
         """
-        try:
-            fields = chat.parsed
-        except (ValueError, RecursionError) as error:
-            raise RequestMalformedError(
-                "The request holds text that is no Unicode, a number that is too "
-                "large, or is nested too deeply.",
-                field="",
-            ) from error
+        fields = read.fields_of(chat)
         request = messages_request(fields, deployment, stream=chat.stream)
         headers = [
             ("content-type", "application/json"),
             ("anthropic-version", _VERSION),
         ]
-        if betas := beta_header(fields):
-            headers.append(("anthropic-beta", betas))
+        if betas := betas_of(fields):
+            headers.append(("anthropic-beta", ",".join(betas)))
         return Encoded(_PATH, msgspec.json.encode(request), tuple(headers))
 
     def decode(self, body: bytes, context: AnswerContext) -> Decoded | ProviderError:

@@ -31,6 +31,7 @@ class Traits:
         samplers: How many of `temperature` and `top_p` may be given.
         takes_prefix: Whether the conversation may end with the assistant.
         takes_schema: Whether it takes `output_config.format` and strict tools.
+        forces_tools: Whether it can be made to call a tool.
     """
 
     thinking: Thinking = Thinking.BUDGET
@@ -40,6 +41,7 @@ class Traits:
     samplers: int = 2
     takes_prefix: bool = True
     takes_schema: bool = False
+    forces_tools: bool = True
 
 
 _UNKNOWN = Traits()

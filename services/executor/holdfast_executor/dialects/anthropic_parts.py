@@ -1,15 +1,19 @@
-"""Parts of a message as Anthropic's content blocks: text, images, documents."""
+"""Parts of a message as Anthropic's content blocks: text, images, documents.
+
+The wire formats that take less, or more, than Anthropic's own say so in `Takes`.
+"""
 
 import base64
 import binascii
-import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from holdfast_executor.dialects import CapabilityMissingError
 from holdfast_executor.dialects import request_fields as read
+from holdfast_executor.dialects.data_uris import data_of, is_bare, is_web
+from holdfast_executor.dialects.links import Links
 
-_DATA_URI = re.compile(r"data:([^;,]*)(?:;[^;,]*)*?(;base64)?,", re.IGNORECASE)
 _IMAGE_TYPES = {
     "image/jpeg": "image/jpeg",
     "image/jpg": "image/jpeg",
@@ -22,12 +26,32 @@ _IMAGE_TYPES = {
 _PDF = "application/pdf"
 
 
-def blocks_of(content: object, field: str) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """What a wire format takes beside text.
+
+    Attributes:
+        links: Where to find what is given by its address. None if the provider
+            fetches that itself.
+        documents: The media types of documents, which are sent in base64. Any
+            other text is sent as text.
+    """
+
+    links: Links | None = None
+    documents: frozenset[str] = frozenset({_PDF})
+
+
+ANTHROPIC = Takes()
+
+
+def blocks_of(
+    content: object, field: str, takes: Takes = ANTHROPIC
+) -> list[dict[str, Any]]:
     """Write a message's content as blocks. Blank text, which is refused, is left out.
 
     Raises:
         RequestMalformedError: The content is none that can be understood.
-        CapabilityMissingError: Claude does not take such a part.
+        CapabilityMissingError: Such a part is not taken.
     """
     if content is None:
         return []
@@ -38,7 +62,7 @@ def blocks_of(content: object, field: str) -> list[dict[str, Any]]:
     return [
         block
         for place, part in enumerate(content)
-        for block in _part(part, f"{field}[{place}]")
+        for block in _part(part, f"{field}[{place}]", takes)
     ]
 
 
@@ -51,7 +75,7 @@ def text_of(content: object, field: str) -> str:
     return "" if content is None else read.text(content, field)
 
 
-def _part(part: object, field: str) -> Iterator[dict[str, Any]]:
+def _part(part: object, field: str, takes: Takes) -> Iterator[dict[str, Any]]:
     if isinstance(part, str):
         part = {"type": "text", "text": part}
     part = read.mapping(part, field)
@@ -59,36 +83,44 @@ def _part(part: object, field: str) -> Iterator[dict[str, Any]]:
     write = _WRITERS.get(kind)
     if write is None:
         raise CapabilityMissingError(
-            "Claude takes no content parts of this type.", f"{field}.type"
+            "The model takes no content parts of this type.", f"{field}.type"
         )
-    block = write(part, field)
+    block = write(part, field, takes)
     if block is not None:
         if isinstance(part.get("cache_control"), dict):
             block["cache_control"] = part["cache_control"]
         yield block
 
 
-def _text(part: dict[str, Any], field: str) -> dict[str, Any] | None:
+def _text(
+    part: dict[str, Any],
+    field: str,
+    takes: Takes,  # noqa: ARG001 - every writer is told
+) -> dict[str, Any] | None:
     text = read.text(part.get("text"), f"{field}.text")
     return {"type": "text", "text": text} if text.strip() else None
 
 
-def _refusal(part: dict[str, Any], field: str) -> dict[str, Any] | None:
+def _refusal(
+    part: dict[str, Any],
+    field: str,
+    takes: Takes,  # noqa: ARG001 - every writer is told
+) -> dict[str, Any] | None:
     text = read.text(part.get("refusal"), f"{field}.refusal")
     return {"type": "text", "text": text} if text.strip() else None
 
 
-def _image(part: dict[str, Any], field: str) -> dict[str, Any]:
+def _image(part: dict[str, Any], field: str, takes: Takes) -> dict[str, Any]:
     image, field = part.get("image_url"), f"{field}.image_url"
     if isinstance(image, dict):
         image, field = image.get("url"), f"{field}.url"
     uri = read.name(image, field)
-    if _is_web(uri):
-        return {"type": "image", "source": {"type": "url", "url": uri}}
-    media_type, data = _data(uri, field)
+    if is_web(uri) and takes.links is None:
+        return {"type": "image", "source": _link(uri)}
+    media_type, data = _content(uri, field, takes, "image/png")
     if media_type not in _IMAGE_TYPES:
         raise CapabilityMissingError(
-            "Claude takes images as JPEG, PNG, GIF or WebP.", field
+            "The model takes images as JPEG, PNG, GIF or WebP.", field
         )
     source = {
         "type": "base64",
@@ -98,33 +130,33 @@ def _image(part: dict[str, Any], field: str) -> dict[str, Any]:
     return {"type": "image", "source": source}
 
 
-def _file(part: dict[str, Any], field: str) -> dict[str, Any]:
+def _file(part: dict[str, Any], field: str, takes: Takes) -> dict[str, Any]:
     field = f"{field}.file"
     file = read.mapping(part.get("file"), field)
     if file.get("file_data") is None:
         raise CapabilityMissingError(
-            "A file that another provider stores cannot be read by Claude.",
+            "A file that another provider stores cannot be read.",
             f"{field}.file_id",
         )
     content = read.name(file["file_data"], f"{field}.file_data")
     title = file.get("filename")
-    block = {"type": "document", "source": _document(content, title, field)}
+    block = {"type": "document", "source": _document(content, title, field, takes)}
     if isinstance(title, str) and title:
         block["title"] = title
     return block
 
 
-def _document(content: str, title: object, field: str) -> dict[str, Any]:
+def _document(content: str, title: object, field: str, takes: Takes) -> dict[str, Any]:
     field = f"{field}.file_data"
-    if _is_web(content):
-        return {"type": "url", "url": content}
-    if isinstance(title, str) and title.lower().endswith(".pdf") and _is_bare(content):
+    if is_web(content) and takes.links is None:
+        return _link(content)
+    if isinstance(title, str) and title.lower().endswith(".pdf") and is_bare(content):
         return {"type": "base64", "media_type": _PDF, "data": content}
-    media_type, data = _data(content, field)
-    if media_type in _IMAGE_TYPES or not media_type.startswith(("text/", _PDF)):
-        raise CapabilityMissingError("Claude takes files as PDF or text.", field)
-    if media_type == _PDF:
-        return {"type": "base64", "media_type": _PDF, "data": data}
+    media_type, data = _content(content, field, takes, _PDF)
+    if media_type in takes.documents:
+        return {"type": "base64", "media_type": media_type, "data": data}
+    if not media_type.startswith("text/"):
+        raise CapabilityMissingError("The model takes no files of this type.", field)
     try:
         text = base64.b64decode(data).decode()
     except (binascii.Error, UnicodeDecodeError) as error:
@@ -132,26 +164,20 @@ def _document(content: str, title: object, field: str) -> dict[str, Any]:
     return {"type": "text", "media_type": "text/plain", "data": text}
 
 
-def _is_web(uri: str) -> bool:
-    return uri[:8].lower().startswith(("https://", "http://"))
+def _content(uri: str, field: str, takes: Takes, stand_in: str) -> tuple[str, str]:
+    """Return media type and base64 of what a URI holds, or of what is there."""
+    if takes.links is not None and is_web(uri):
+        fetched = takes.links.content(uri, field, stand_in)
+        return fetched.media_type, fetched.data
+    return data_of(uri, field)
 
 
-def _is_bare(content: str) -> bool:
-    """Whether content is base64 without the frame of a data URI."""
-    return ":" not in content[:64]
+def _link(uri: str) -> dict[str, Any]:
+    """Leave it to the provider to fetch."""
+    return {"type": "url", "url": uri}
 
 
-def _data(uri: str, field: str) -> tuple[str, str]:
-    """Take a data URI apart into media type and base64."""
-    frame = _DATA_URI.match(uri)
-    if frame is None or not frame[2]:
-        raise CapabilityMissingError(
-            "Claude reads http, https and base64 data URIs alone.", field
-        )
-    return frame[1].lower(), uri[frame.end() :]
-
-
-_WRITERS: dict[str, Callable[[dict[str, Any], str], dict[str, Any] | None]] = {
+_WRITERS: dict[str, Callable[[dict[str, Any], str, Takes], dict[str, Any] | None]] = {
     "text": _text,
     "input_text": _text,
     "output_text": _text,

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from holdfast_executor.dialects import request_fields as read
 from holdfast_executor.dialects.anthropic_models import Thinking, Traits
+from holdfast_executor.dialects.reasoning_wish import EFFORTS, Wish, nearest, wish_of
 
 _BUDGETS = {
     "minimal": 1_024,
@@ -24,7 +24,6 @@ _BUDGETS = {
 times the one below; above 32 Ki Anthropic advises against one long request."""
 
 _BUDGET_MIN = _BUDGETS["low"]
-_EFFORTS = tuple(_BUDGETS)
 _ANSWER_SHARE = 4
 """At least a quarter of `max_tokens` is left for the answer itself."""
 
@@ -58,15 +57,6 @@ class OutputLimit:
     fixed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    """What the caller asks for. `off` is an explicit wish not to think."""
-
-    effort: str | None = None
-    budget: int | None = None
-    off: bool = False
-
-
 def reasoning_for(
     fields: Mapping[str, Any],
     traits: Traits,
@@ -87,7 +77,7 @@ def reasoning_for(
     Raises:
         RequestMalformedError: A field is none that can be understood.
     """
-    wish = _wish(fields)
+    wish = wish_of(fields)
     if wish is None or traits.thinking is Thinking.NONE:
         return Reasoning(limit.tokens)
     if traits.thinking is Thinking.ADAPTIVE:
@@ -97,43 +87,34 @@ def reasoning_for(
     return _budgeted(wish, limit)
 
 
-def _wish(fields: Mapping[str, Any]) -> _Wish | None:
-    effort = _effort(fields.get("reasoning_effort"), "reasoning_effort")
-    config = fields.get("output_config")
-    if config is not None:
-        config = read.mapping(config, "output_config")
-        effort = _effort(config.get("effort"), "output_config.effort") or effort
-    thinking = fields.get("thinking")
-    if thinking is None:
-        return _Wish(effort, off=effort == "none") if effort else None
-    thinking = read.mapping(thinking, "thinking")
-    match thinking.get("type"):
-        case "disabled":
-            return _Wish(off=True)
-        case "enabled":
-            budget = read.count(thinking.get("budget_tokens"), "thinking.budget_tokens")
-            return _Wish(effort if effort != "none" else None, budget)
-        case "adaptive":
-            return _Wish(effort if effort != "none" else None)
-    raise read.malformed("thinking.type", "one of enabled, adaptive, disabled")
+def effort_of(fields: Mapping[str, Any]) -> str | None:
+    """Say how hard to think, to a model that is told a level and no tokens.
 
+    Returns:
+        A level, `none` for not at all, None if the caller says nothing.
 
-def _effort(value: object, field: str) -> str | None:
-    if value is None:
+    Raises:
+        RequestMalformedError: A field is none that can be understood.
+    """
+    wish = wish_of(fields)
+    if wish is None:
         return None
-    if isinstance(value, str) and value in {"none", *_EFFORTS}:
-        return value
-    raise read.malformed(field, f"one of none, {', '.join(_EFFORTS)}")
+    if wish.off:
+        return "none"
+    if wish.effort or wish.budget is None:
+        return wish.effort or "medium"
+    within = [level for level in EFFORTS if _BUDGETS[level] <= wish.budget]
+    return within[-1] if within else EFFORTS[0]
 
 
 def _adaptive(
-    wish: _Wish, traits: Traits, limit: OutputLimit, *, may_think: bool
+    wish: Wish, traits: Traits, limit: OutputLimit, *, may_think: bool
 ) -> Reasoning:
     if wish.off:
         # A model that always thinks cannot be told not to, only to think little.
         effort = traits.efforts[0] if traits.always_thinks else None
         return Reasoning(limit.tokens, effort=effort)
-    effort = wish.effort and _nearest(wish.effort, traits.efforts)
+    effort = wish.effort and nearest(wish.effort, traits.efforts)
     if not may_think:
         return Reasoning(limit.tokens, effort=effort)
     thinking: dict[str, Any] = {"type": "adaptive"}
@@ -142,14 +123,7 @@ def _adaptive(
     return Reasoning(limit.tokens, thinking, effort)
 
 
-def _nearest(effort: str, taken: tuple[str, ...]) -> str:
-    """Return the level that is asked for, or the next one down that is taken."""
-    rank = _EFFORTS.index(effort)
-    fitting = [level for level in taken if _EFFORTS.index(level) <= rank]
-    return fitting[-1] if fitting else taken[0]
-
-
-def _budgeted(wish: _Wish, limit: OutputLimit) -> Reasoning:
+def _budgeted(wish: Wish, limit: OutputLimit) -> Reasoning:
     budget = wish.budget or _BUDGETS[wish.effort or "medium"]
     max_tokens = limit.tokens if limit.fixed else limit.tokens + budget
     budget = min(budget, max_tokens - max_tokens // _ANSWER_SHARE)

@@ -22,6 +22,7 @@ from holdfast_executor.dialects.anthropic_models import (
     issuer_of,
     traits_of,
 )
+from holdfast_executor.dialects.anthropic_parts import ANTHROPIC, Takes
 from holdfast_executor.dialects.anthropic_reasoning import (
     OutputLimit,
     Reasoning,
@@ -30,11 +31,11 @@ from holdfast_executor.dialects.anthropic_reasoning import (
 from holdfast_executor.dialects.anthropic_schema import Grammar
 from holdfast_executor.dialects.anthropic_structure import Structure, structure_for
 from holdfast_executor.dialects.anthropic_tools import (
-    choice_of,
     settle_strictness,
     tool_fields,
     tools_of,
 )
+from holdfast_executor.dialects.tool_choice import choice_of
 
 TRANSLATED = frozenset(
     {
@@ -103,11 +104,11 @@ class _Demand:
 
 
 _UNSERVED = (
-    _Demand("n", lambda n: n != 1, "Claude gives one answer at a time."),
+    _Demand("n", lambda n: n != 1, "The model gives one answer at a time."),
     _Demand(
         "modalities",
         lambda kinds: not isinstance(kinds, list) or set(map(str, kinds)) != {"text"},
-        "Claude answers in text alone.",
+        "The model answers in text alone.",
     ),
     _Demand(
         "web_search_options",
@@ -133,18 +134,30 @@ _BETA = re.compile(r"[a-z0-9-]+")
 
 
 def messages_request(
-    fields: Mapping[str, Any], deployment: Deployment, *, stream: bool
+    fields: Mapping[str, Any],
+    deployment: Deployment,
+    *,
+    stream: bool,
+    traits: Traits | None = None,
+    takes: Takes = ANTHROPIC,
 ) -> dict[str, Any]:
     """Write a request. Nothing of `fields` is changed.
 
+    Args:
+        fields: The caller's request.
+        deployment: Who is to answer it.
+        stream: Whether the answer is streamed.
+        traits: What the model takes. None: what its name says.
+        takes: What content the wire format takes.
+
     Raises:
         RequestMalformedError: A field is none that can be understood.
-        CapabilityMissingError: Claude cannot do what a field asks for.
+        CapabilityMissingError: The model cannot do what a field asks for.
     """
     _refuse_unserved(fields)
-    traits = traits_of(deployment)
+    traits = traits or traits_of(deployment)
     conversation = conversation_of(
-        fields.get("messages"), issuer_of(deployment.model_id)
+        fields.get("messages"), issuer_of(deployment.model_id), takes
     )
     if conversation.prefixed and not traits.takes_prefix:
         raise CapabilityMissingError(
@@ -157,7 +170,7 @@ def messages_request(
         fields,
         grammar,
         prefixed=conversation.prefixed,
-        tool_is_free=choice.is_free or not tools,
+        tool_is_free=traits.forces_tools and (choice.is_free or not tools),
     )
     settle_strictness(tools, grammar)
     tool_part = tool_fields(
@@ -190,8 +203,8 @@ def messages_request(
     }
 
 
-def beta_header(fields: Mapping[str, Any]) -> str:
-    """Write the `anthropic-beta` header. Empty if there is none to send.
+def betas_of(fields: Mapping[str, Any]) -> list[str]:
+    """Read which of Anthropic's betas the caller asks for.
 
     Raises:
         RequestMalformedError: `betas` is no array of their names.
@@ -201,7 +214,7 @@ def beta_header(fields: Mapping[str, Any]) -> str:
     for place, beta in enumerate(listed):
         if not _BETA.fullmatch(read.text(beta, f"betas[{place}]")):
             raise read.malformed(f"betas[{place}]", "the name of a beta")
-    return ",".join(listed)
+    return listed
 
 
 def _refuse_unserved(fields: Mapping[str, Any]) -> None:

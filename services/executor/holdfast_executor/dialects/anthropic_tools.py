@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from holdfast_executor.dialects import CapabilityMissingError
 from holdfast_executor.dialects import request_fields as read
 from holdfast_executor.dialects.anthropic_schema import Grammar
+from holdfast_executor.dialects.tool_choice import ToolChoice
 
 _STRICT_MAX = 5
 """How many strict tools are sent as strict; with more, none is. All of them share one
@@ -17,87 +17,13 @@ and a tool that is not strict still works."""
 _OWN_TOOL = re.compile(r"[a-z_]+_\d{8}")
 """The type of a tool of Anthropic's own, which bears the day it was defined on."""
 
-_MODES = {"auto": "auto", "required": "any", "none": "none"}
-
-
-@dataclass(frozen=True, slots=True)
-class ToolChoice:
-    """What the caller says about the use of tools.
-
-    Attributes:
-        mode: `auto`, `any`, `none` or `tool`. Empty if nothing is said.
-        name: The tool that must be called, for `tool`.
-        allowed: The only ones that may be called. None sets no limit.
-    """
-
-    mode: str = ""
-    name: str = ""
-    allowed: frozenset[str] | None = None
-
-    @property
-    def is_free(self) -> bool:
-        """Whether the caller leaves it to the model to call a tool or not."""
-        return self.mode in {"", "auto"}
-
-
-def choice_of(fields: Mapping[str, Any]) -> ToolChoice:
-    """Read `tool_choice`, or `function_call`, its forerunner.
-
-    Raises:
-        RequestMalformedError: It is none that can be understood.
-        CapabilityMissingError: It names a kind of tool that Claude has not.
-    """
-    for field in ("tool_choice", "function_call"):
-        choice = fields.get(field)
-        if choice is not None:
-            return _choice(choice, field)
-    return ToolChoice()
-
-
-def _choice(choice: object, field: str) -> ToolChoice:
-    if isinstance(choice, str):
-        if choice not in _MODES:
-            raise read.malformed(field, "one of auto, required, none, or an object")
-        return ToolChoice(_MODES[choice])
-    choice = read.mapping(choice, field)
-    match choice.get("type", "function"):
-        case "function":
-            function = choice.get("function", choice)
-            function = read.mapping(function, f"{field}.function")
-            return ToolChoice(
-                "tool", read.name(function.get("name"), f"{field}.function.name")
-            )
-        case "allowed_tools":
-            return _allowed(choice, field)
-        case "auto" | "any" | "none" as mode:
-            return ToolChoice(mode)
-        case "tool":
-            return ToolChoice("tool", read.name(choice.get("name"), f"{field}.name"))
-    raise CapabilityMissingError("Claude has no tools of this kind.", f"{field}.type")
-
-
-def _allowed(choice: dict[str, Any], field: str) -> ToolChoice:
-    field = f"{field}.allowed_tools"
-    allowed = read.mapping(choice.get("allowed_tools"), field)
-    mode = _MODES.get(str(allowed.get("mode", "auto")))
-    if mode is None:
-        raise read.malformed(f"{field}.mode", "one of auto, required")
-    names = set()
-    for place, tool in enumerate(read.items(allowed.get("tools"), f"{field}.tools")):
-        tool_field = f"{field}.tools[{place}]"
-        function = read.mapping(
-            read.mapping(tool, tool_field).get("function"), f"{tool_field}.function"
-        )
-        names.add(read.name(function.get("name"), f"{tool_field}.function.name"))
-    return ToolChoice(mode, allowed=frozenset(names))
-
 
 def tools_of(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Read `tools`, and `functions`, their forerunner.
 
     Raises:
         RequestMalformedError: One is none that can be understood.
-        CapabilityMissingError: One is of a kind that Claude has not.
+        CapabilityMissingError: One is of a kind that there is not.
     """
     tools = [
         _tool(read.mapping(tool, f"tools[{place}]"), f"tools[{place}]")
@@ -120,7 +46,7 @@ def _tool(tool: dict[str, Any], field: str) -> dict[str, Any]:
         return dict(tool)
     if kind != "function":
         raise CapabilityMissingError(
-            "Claude has no tools of this kind.", f"{field}.type"
+            "The model has no tools of this kind.", f"{field}.type"
         )
     field = f"{field}.function"
     written = _function(read.mapping(tool.get("function"), field), field)

@@ -4,12 +4,14 @@ One that fits is passed on in its own bytes but for the model's name and the
 cost; only one that does not is parsed to the end and mended.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from holdfast.model import Outcome, Usage
 from holdfast.pricing import cost_usd_nanos
+from holdfast_executor import answer
 from holdfast_executor.chat import AnswerContext
 from holdfast_executor.dialects import Decoded, ProviderError, openai_mending
 from holdfast_executor.dialects.openai_shapes import Completion
@@ -28,16 +30,21 @@ def decode_answer(body: bytes, context: AnswerContext) -> Decoded | ProviderErro
     """Read a whole answer that came with a status of success."""
     body = valid_utf8(body)
     try:
-        answer = _decode_completion(body)
+        completion = _decode_completion(body)
     except msgspec.ValidationError:
         return _mended(body, context)
     except (msgspec.DecodeError, RecursionError):
         return unreadable(body)
-    if not (answer.choices and answer.id and answer.error is msgspec.UNSET):
+    if not (completion.choices and completion.id and completion.error is msgspec.UNSET):
         return _mended(body, context)
     members = _decode_object(body)
-    usage = None if answer.usage is msgspec.UNSET else _decode(answer.usage)
-    return _written(dict(members), usage, context)
+    usage = None if completion.usage is msgspec.UNSET else _decode(completion.usage)
+    # Whatever else a message bears, it is not empty if this much is there.
+    if any(choice.message.content for choice in completion.choices) and not any(
+        choice.finish_reason == "content_filter" for choice in completion.choices
+    ):
+        return _written(dict(members), usage, context)
+    return _written(dict(members), usage, context, _decode(members["choices"]))
 
 
 def valid_utf8(body: bytes) -> bytes:
@@ -73,9 +80,8 @@ def _mended(body: bytes, context: AnswerContext) -> Decoded | ProviderError:
         return failure
     if not any(isinstance(_of(choice, "message"), dict) for choice in choices):
         return _empty(body, whole, choices)
-    return _written(
-        openai_mending.completion(whole, context), whole.get("usage"), context
-    )
+    mended = openai_mending.completion(whole, context)
+    return _written(mended, whole.get("usage"), context, mended["choices"])
 
 
 def _of(choice: object, name: str) -> Any:
@@ -112,8 +118,19 @@ def _empty(
 
 
 def _written(
-    members: dict[str, Any], reported: object, context: AnswerContext
+    members: dict[str, Any],
+    reported: object,
+    context: AnswerContext,
+    choices: Sequence[dict[str, Any]] = (),
 ) -> Decoded:
+    """Write an answer.
+
+    Args:
+        members: Of the answer.
+        reported: Its usage.
+        context: What its frame says.
+        choices: To be looked at for a refusal, and for whether they say anything.
+    """
     usage = read_usage(reported)
     cost = _cost(usage, context)
     members["model"] = context.model
@@ -122,7 +139,20 @@ def _written(
         members["usage"] = written_usage(reported, usage, total)
     else:
         members.pop("usage", None)
-    return Decoded(_encode(members), usage, cost)
+    return Decoded(
+        _encode(members),
+        usage,
+        cost,
+        is_refusal=bool(choices) and all(map(_refuses, choices)),
+        says_nothing=bool(choices) and all(map(answer.says_nothing, choices)),
+    )
+
+
+def _refuses(choice: dict[str, Any]) -> bool:
+    message = choice["message"]
+    if choice["finish_reason"] == "content_filter":
+        return True
+    return bool(message.get("refusal")) and not message.get("content")
 
 
 def _cost(usage: Usage | None, context: AnswerContext) -> int | None:

@@ -28,9 +28,7 @@ class OpenAIChat:
 
     def encode(self, chat: Chat, deployment: Deployment) -> Encoded:
         """Write the request for a deployment."""
-        return Encoded(
-            "/chat/completions", request_body(chat, deployment.provider_model)
-        )
+        return Encoded("/chat/completions", request_body(chat, deployment))
 
     def decode(self, body: bytes, context: AnswerContext) -> Decoded | ProviderError:
         """Read a whole answer that came with a status of success."""
@@ -41,11 +39,7 @@ class OpenAIChat:
         return OpenAIChatStream(context)
 
     def decode_error(
-        self,
-        status: int,
-        headers: Mapping[str, str],
-        body: bytes,
-        input_tokens: int = 0,
+        self, status: int, headers: Mapping[str, str], body: bytes
     ) -> ProviderError:
         """Read an answer that came with any other status.
 
@@ -53,8 +47,5 @@ class OpenAIChat:
             status: The HTTP status.
             headers: By lower-case name.
             body: Whatever came, at most 64 KiB of it.
-            input_tokens: An estimate of the request's. Zero if not estimated.
         """
-        return classify(
-            status, headers, body, now=self._now(), input_tokens=input_tokens
-        )
+        return classify(status, headers, body, now=self._now())

@@ -1,7 +1,8 @@
 """A caller's request for an OpenAI-compatible provider: its bytes, two values changed.
 
-Everything else goes through byte for byte, so that what nobody here has heard
-of works, and what a provider caches by prefix stays the same.
+What only another model's provider can read is left out of the history
+(`openai_history`). Everything else goes through byte for byte, so that what nobody
+here has heard of works, and what a provider caches by prefix stays the same.
 """
 
 import re
@@ -9,7 +10,9 @@ from collections.abc import Mapping
 
 import msgspec
 
+from holdfast.model import Deployment
 from holdfast_executor.chat import Chat
+from holdfast_executor.dialects.openai_history import own_history
 
 _KEY = re.compile(rb'[ \t\r\n]*[{,][ \t\r\n]*"(?:[^"\\]|\\.)*+"[ \t\r\n]*:[ \t\r\n]*')
 _END = re.compile(rb"[ \t\r\n]*\}[ \t\r\n]*")
@@ -18,12 +21,14 @@ _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _TRUE = msgspec.Raw(b"true")
 
 
-def request_body(chat: Chat, provider_model: str) -> bytes:
+def request_body(chat: Chat, deployment: Deployment) -> bytes:
     """Write the provider's name of the model, and ask a stream for its usage."""
-    changed = {"model": _encode(provider_model)}
+    changed = {"model": _encode(deployment.provider_model)}
     if chat.stream and not chat.include_usage:
         options = chat.fields.get("stream_options", b"null")
         changed["stream_options"] = _with_usage(bytes(options))
+    if (messages := own_history(chat, deployment.model_id)) is not None:
+        changed["messages"] = messages
     places = _places(chat.body, chat.fields)
     if places is None or "model" not in places:
         raw = {name: msgspec.Raw(value) for name, value in changed.items()}

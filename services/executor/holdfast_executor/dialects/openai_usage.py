@@ -108,8 +108,8 @@ def _first(members: dict[str, Any], places: tuple[tuple[str, ...], ...]) -> int:
 
 
 def _count(value: object) -> int | None:
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
+    if type(value) is int:  # which True and False are not
+        return value if value >= 0 else None
+    if isinstance(value, float) and value >= 0 and value.is_integer():
+        return int(value)
     return None

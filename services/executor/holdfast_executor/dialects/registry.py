@@ -8,11 +8,33 @@ from types import MappingProxyType
 
 from holdfast_executor.dialects import Dialect
 from holdfast_executor.dialects.anthropic_messages import AnthropicMessages
+from holdfast_executor.dialects.anthropic_vertex import AnthropicVertex
+from holdfast_executor.dialects.bedrock_converse import BedrockConverse
+from holdfast_executor.dialects.bedrock_embeddings import BedrockEmbeddings
+from holdfast_executor.dialects.bedrock_invoke import BedrockInvoke
+from holdfast_executor.dialects.embedding import Embedder
+from holdfast_executor.dialects.gemini_embeddings import GeminiEmbeddings
+from holdfast_executor.dialects.gemini_generate import Gemini
 from holdfast_executor.dialects.openai_chat import OpenAIChat
+from holdfast_executor.dialects.openai_embeddings import OpenAIEmbeddings
 
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
     {
         "anthropic-messages": AnthropicMessages(),
+        "anthropic-vertex": AnthropicVertex(),
+        "bedrock-converse": BedrockConverse(),
+        "bedrock-invoke": BedrockInvoke(),
+        "gemini": Gemini(),
         "openai-chat": OpenAIChat(),
     }
 )
+
+EMBEDDERS: Mapping[str, Embedder] = MappingProxyType(
+    {
+        "bedrock-converse": BedrockEmbeddings(),
+        "bedrock-invoke": BedrockEmbeddings(),
+        "gemini": GeminiEmbeddings(),
+        "openai-chat": OpenAIEmbeddings(),
+    }
+)
+"""Those of them that make vectors."""

@@ -6,7 +6,26 @@ path a caller would write, e.g. `messages[3].content[0].text`.
 
 from typing import Any
 
+import msgspec
+
 from holdfast.errors import RequestMalformedError
+from holdfast_executor.chat import Chat
+
+
+def fields_of(chat: Chat) -> dict[str, Any]:
+    """Read a whole request. Not to be changed.
+
+    Raises:
+        RequestMalformedError: It holds what is JSON in parts alone.
+    """
+    try:
+        return chat.parsed
+    except (ValueError, RecursionError) as error:
+        raise RequestMalformedError(
+            "The request holds text that is no Unicode, a number that is too "
+            "large, or is nested too deeply.",
+            field="",
+        ) from error
 
 
 def malformed(field: str, expected: str) -> RequestMalformedError:
@@ -80,3 +99,26 @@ def items(value: object, field: str) -> list[Any]:
     if not isinstance(value, list):
         raise malformed(field, "an array")
     return value
+
+
+def arguments(value: object, field: str) -> dict[str, Any]:
+    """Read a call's arguments, which must be an object to whoever is no OpenAI.
+
+    What is none is kept under the key `_raw`, so that the model sees what it
+    wrote: cut-off arguments are common, and no cause to refuse the request.
+
+    Raises:
+        RequestMalformedError: They are neither a string nor an object.
+    """
+    if isinstance(value, dict):
+        return value
+    written = "" if value is None else text(value, field)
+    if not written.strip():
+        return {}
+    try:
+        parsed = msgspec.json.decode(written)
+    except (msgspec.DecodeError, RecursionError):
+        return {"_raw": written}
+    if parsed is None:
+        return {}
+    return parsed if isinstance(parsed, dict) else {"_raw": written}

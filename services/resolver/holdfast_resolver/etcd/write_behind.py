@@ -22,7 +22,7 @@ from holdfast_resolver.etcd import wire_pb2 as wire
 from holdfast_resolver.etcd.client import TXN, EtcdClient
 from holdfast_resolver.etcd.errors import EtcdError, LeaseNotFoundError
 from holdfast_resolver.etcd.leases import LeaseBuckets
-from holdfast_resolver.etcd.mirror import Changes, Mirror
+from holdfast_resolver.etcd.mirror import Changes, Mirror, MirrorCounts
 
 _log = structlog.get_logger()
 
@@ -78,6 +78,14 @@ class WriteCounts:
     shed: int = 0
     transactions: int = 0
     failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoreCounts:
+    """What one store has been through, for metrics. It changes as the store goes on."""
+
+    reading: MirrorCounts
+    writing: WriteCounts
 
 
 @dataclass(frozen=True, slots=True)

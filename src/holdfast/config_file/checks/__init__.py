@@ -15,6 +15,7 @@ from holdfast.config_file.values import Record
 ALONE: tuple[Callable[[Record], None], ...] = (
     names.unique,
     endpoints.private_networks,
+    secrets_held.credential_kinds,
     policies.satisfiable,
     enforcement.not_enforced,
 )

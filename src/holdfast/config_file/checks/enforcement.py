@@ -40,13 +40,6 @@ def _defaults(root: Record) -> tuple[Record, ...]:
 
 
 def _promised(defaults: Record) -> None:
-    midstream = defaults.at("midstream")
-    if midstream is not None and midstream.content == "rescue":
-        midstream.warn(
-            "is read but not enforced by this version: a stream that breaks after "
-            "its first content ends with an error",
-            "write error to say so",
-        )
     retries = defaults.at("parse_retries")
     if retries is not None and retries.content:
         retries.warn(

@@ -4,6 +4,8 @@ import re
 
 from holdfast.config_file.known import Known
 from holdfast.config_file.values import Record, column
+from holdfast.credential_kinds import is_known, kind_of, shapes
+from holdfast.model import AUTH_OF_DIALECT
 
 _SENDABLE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 """What an HTTP header carries unchanged: a space at an end would be cut off."""
@@ -36,6 +38,12 @@ def credentials(root: Record, known: Known) -> None:
         for part in value.content.get("credential", {}).values()
     ]
     found += [
+        (part, f"credential {credential} of provider {name}")
+        for name, value in root.named("providers").items()
+        for credential, parts in value.content.named("credentials").items()
+        for part in parts.content.values()
+    ]
+    found += [
         (value, f"custom model {entry.get('name', '')}")
         for entry in root.sections("organizations", "custom_models")
         for value in column("api_key", [entry])
@@ -46,6 +54,30 @@ def credentials(root: Record, known: Known) -> None:
                 f"{value.content.origin} holds no credential",
                 f"set it: until then {who} is left out of plans",
             )
+
+
+def credential_kinds(root: Record) -> None:
+    """Report credentials that are given twice, or that cannot be sent as is said."""
+    for value in root.named("providers").values():
+        provider = value.content
+        one, several = provider.at("credential"), provider.at("credentials")
+        if one is not None and several is not None:
+            several.fault("stands beside credential", "keep one of the two")
+        given = [one] if one is not None else []
+        given += provider.named("credentials").values()
+        auth = provider.get("auth") or _auth_of(provider.get("dialect"))
+        for credential in given:
+            parts = {name: part.content for name, part in credential.content.items()}
+            if auth is None or auth == "none" or not is_known(parts):
+                continue
+            if kind_of(parts, auth) is None:
+                credential.fault(
+                    f"is no credential for auth {auth}", f"write {shapes([auth])}"
+                )
+
+
+def _auth_of(dialect: str | None) -> str | None:
+    return None if dialect is None else AUTH_OF_DIALECT.get(dialect, "bearer")
 
 
 def ledger(root: Record, known: Known) -> None:

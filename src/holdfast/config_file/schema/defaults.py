@@ -1,6 +1,6 @@
 """The fields of `defaults`."""
 
-from holdfast.config_file.amounts import integer, seconds
+from holdfast.config_file.amounts import integer, seconds, share
 from holdfast.config_file.kinds import Choice, Flag
 from holdfast.config_file.structure import Field, Section
 
@@ -35,6 +35,29 @@ ATTEMPT = Section(
     ),
 )
 
+HEDGE = Section(
+    "defaults.hedge",
+    "When a second deployment is asked beside one that shows nothing. Whichever "
+    "answers first serves; the other one is called off, and what it used is the "
+    "request's. Absent, nobody is asked twice. An answer that is not streamed shows "
+    "nothing until it is whole.",
+    (
+        Field(
+            "after_s",
+            seconds(_DAY),
+            "How long the first attempt has shown nothing by then. Only before its "
+            "first content, and only where the plan's next deployment is healthy.",
+            "2",
+        ),
+        Field(
+            "max_share",
+            share(),
+            "The most of a project's requests that are hedged. 0 for none.",
+            "0.02",
+        ),
+    ),
+)
+
 DEFAULTS = Section(
     "defaults",
     "What holds for a request. Stands at the top of the file and below an "
@@ -51,7 +74,8 @@ DEFAULTS = Section(
         Field(
             "retries_per_deployment",
             integer(0, 100),
-            "Extra tries on the same deployment before moving on.",
+            "Extra tries on the same deployment before moving on. One that is "
+            "pinned gets two at least where the fault may pass.",
             "0",
         ),
         Field(
@@ -65,6 +89,12 @@ DEFAULTS = Section(
             integer(1, 100),
             "Attempts of one request, the first one included.",
             "6",
+        ),
+        Field(
+            "hedge",
+            HEDGE,
+            "A second attempt beside one that shows nothing.",
+            "none",
         ),
         Field(
             "session_ttl_s",
@@ -82,7 +112,9 @@ DEFAULTS = Section(
             "midstream",
             Choice(("rescue", "error")),
             "What becomes of a stream that breaks after its first content. "
-            "`rescue` is not acted on yet: such a stream ends with an error.",
+            "`rescue`: another deployment goes on with it, or repeats it in silence "
+            "up to where it broke, where the caller then holds one whole answer; "
+            "else, and with `error`, it ends with an error.",
             "`rescue`",
         ),
         Field(

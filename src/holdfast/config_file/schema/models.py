@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from holdfast.config_file.addresses import Uri
 from holdfast.config_file.amounts import USD, Number, integer
-from holdfast.config_file.credentials import CredentialParts
+from holdfast.config_file.credentials import CredentialParts, NamedCredentials
 from holdfast.config_file.kinds import Choice, Flag, choice
 from holdfast.config_file.schema.names import ID, MODEL, WORD
 from holdfast.config_file.structure import Field, ListOf, Section
@@ -23,7 +23,15 @@ PROVIDER = Section(
             "credential",
             CredentialParts(),
             "What authenticates requests. A mapping whose one name is `env` or "
-            "`file` is a secret, any other the parts of a credential.",
+            "`file` is a secret, any other the parts of a credential: see "
+            "[Credentials](#credentials).",
+            "none",
+        ),
+        Field(
+            "credentials",
+            NamedCredentials(),
+            "Several that are used in turn, in place of `credential`. The names "
+            "stand on traces and are no secrets.",
             "none",
         ),
         Field("dialect", choice(DIALECTS), "The wire format.", "the catalog's"),
@@ -36,8 +44,10 @@ PROVIDER = Section(
         Field(
             "auth",
             choice(AUTHS),
-            "How the credential is sent: `bearer` in `Authorization`, the others "
-            "in the header of that name.",
+            "How requests are authenticated: `bearer` sends the credential in "
+            "`Authorization`, `sigv4` signs with AWS's Signature Version 4, "
+            "`google` sends an OAuth token of Google's, the others send the "
+            "credential in the header of that name.",
             "the catalog's, else the dialect's habit",
         ),
         Field(

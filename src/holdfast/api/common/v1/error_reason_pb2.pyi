@@ -45,8 +45,8 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """RESOURCE_EXHAUSTED. Metadata: `budget_id`, `limit_usd`, `reset_time`."""
     ERROR_REASON_ALL_ATTEMPTS_FAILED: _ErrorReason.ValueType  # 7
     """UNAVAILABLE. Every attempt that was made failed, for reasons of more than
-    one kind. Metadata: `plan_id`, `attempt_count`. Carries an
-    `ExecutionFailure`.
+    one kind. Metadata: `plan_id`, `attempt_count`, and `retry_after_seconds` if
+    some of them may pass. Carries an `ExecutionFailure`.
     """
     ERROR_REASON_STREAM_INTERRUPTED: _ErrorReason.ValueType  # 8
     """UNAVAILABLE. The stream broke after output was passed on. Metadata:
@@ -154,8 +154,8 @@ ERROR_REASON_BUDGET_EXHAUSTED: ErrorReason.ValueType  # 6
 """RESOURCE_EXHAUSTED. Metadata: `budget_id`, `limit_usd`, `reset_time`."""
 ERROR_REASON_ALL_ATTEMPTS_FAILED: ErrorReason.ValueType  # 7
 """UNAVAILABLE. Every attempt that was made failed, for reasons of more than
-one kind. Metadata: `plan_id`, `attempt_count`. Carries an
-`ExecutionFailure`.
+one kind. Metadata: `plan_id`, `attempt_count`, and `retry_after_seconds` if
+some of them may pass. Carries an `ExecutionFailure`.
 """
 ERROR_REASON_STREAM_INTERRUPTED: ErrorReason.ValueType  # 8
 """UNAVAILABLE. The stream broke after output was passed on. Metadata:

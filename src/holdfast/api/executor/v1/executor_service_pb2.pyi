@@ -31,6 +31,8 @@ class _SurfaceEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTy
     """Do not use."""
     SURFACE_OPENAI_CHAT_COMPLETIONS: _Surface.ValueType  # 1
     """OpenAI Chat Completions."""
+    SURFACE_OPENAI_EMBEDDINGS: _Surface.ValueType  # 2
+    """OpenAI Embeddings. Never streamed."""
 
 class Surface(_Surface, metaclass=_SurfaceEnumTypeWrapper):
     """The API that a request and its answer are written in."""
@@ -39,6 +41,8 @@ SURFACE_UNSPECIFIED: Surface.ValueType  # 0
 """Do not use."""
 SURFACE_OPENAI_CHAT_COMPLETIONS: Surface.ValueType  # 1
 """OpenAI Chat Completions."""
+SURFACE_OPENAI_EMBEDDINGS: Surface.ValueType  # 2
+"""OpenAI Embeddings. Never streamed."""
 Global___Surface: typing_extensions.TypeAlias = Surface
 
 @typing.final
@@ -220,16 +224,15 @@ class Chunks(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     EVENTS_FIELD_NUMBER: builtins.int
-    @property
-    def events(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.bytes]:
-        """The data of one server-sent event each: a JSON object of the request's
-        surface, in UTF-8.
-        """
-
+    events: builtins.bytes
+    """Whole server-sent events, as they go to whoever reads them over HTTP: of
+    each a line `data: ` with a JSON object of the request's surface, in UTF-8,
+    and an empty line. Lines end with LF.
+    """
     def __init__(
         self,
         *,
-        events: collections.abc.Iterable[builtins.bytes] | None = ...,
+        events: builtins.bytes = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["events", b"events"]) -> None: ...
 

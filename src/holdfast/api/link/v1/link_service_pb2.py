@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'holdfast/api/link/v1/link_service.proto\x12\x14holdfast.api.link.v1\"A\n\x0e\x43onnectRequest\x12/\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x1f.holdfast.api.link.v1.CallFrame\"D\n\x0f\x43onnectResponse\x12\x31\n\x06\x66rames\x18\x01 \x03(\x0b\x32!.holdfast.api.link.v1.AnswerFrame\"\x98\x01\n\tCallFrame\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\x04\x12*\n\x04open\x18\x02 \x01(\x0b\x32\x1a.holdfast.api.link.v1.OpenH\x00\x12.\n\x06\x63\x61ncel\x18\x03 \x01(\x0b\x32\x1c.holdfast.api.link.v1.CancelH\x00\x12\x16\n\x0c\x63redit_bytes\x18\x04 \x01(\rH\x00\x42\x06\n\x04kind\"=\n\x04Open\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x0f\n\x07request\x18\x02 \x01(\x0c\x12\x14\n\x0ctime_left_us\x18\x03 \x01(\x04\"\x08\n\x06\x43\x61ncel\"\xc3\x01\n\x0b\x41nswerFrame\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\x04\x12\x11\n\x07message\x18\x02 \x01(\x0cH\x00\x12(\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x19.holdfast.api.link.v1.EndH\x00\x12\x30\n\x07refused\x18\x04 \x01(\x0b\x32\x1d.holdfast.api.link.v1.RefusedH\x00\x12,\n\x05going\x18\x05 \x01(\x0b\x32\x1b.holdfast.api.link.v1.GoingH\x00\x42\x06\n\x04kind\"g\n\x03\x45nd\x12\x10\n\x06\x61nswer\x18\x01 \x01(\x0cH\x00\x12\x32\n\x08\x66inished\x18\x02 \x01(\x0b\x32\x1e.holdfast.api.link.v1.FinishedH\x00\x12\x10\n\x06status\x18\x03 \x01(\x0cH\x00\x42\x08\n\x06result\"\n\n\x08\x46inished\"\t\n\x07Refused\"\x07\n\x05Going2i\n\x0bLinkService\x12Z\n\x07\x43onnect\x12$.holdfast.api.link.v1.ConnectRequest\x1a%.holdfast.api.link.v1.ConnectResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'holdfast/api/link/v1/link_service.proto\x12\x14holdfast.api.link.v1\" \n\x0e\x43onnectRequest\x12\x0e\n\x06\x66rames\x18\x01 \x01(\x0c\"!\n\x0f\x43onnectResponse\x12\x0e\n\x06\x66rames\x18\x01 \x01(\x0c\x32i\n\x0bLinkService\x12Z\n\x07\x43onnect\x12$.holdfast.api.link.v1.ConnectRequest\x1a%.holdfast.api.link.v1.ConnectResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,25 +32,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'holdfast.api.link.v1.link_s
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CONNECTREQUEST']._serialized_start=65
-  _globals['_CONNECTREQUEST']._serialized_end=130
-  _globals['_CONNECTRESPONSE']._serialized_start=132
-  _globals['_CONNECTRESPONSE']._serialized_end=200
-  _globals['_CALLFRAME']._serialized_start=203
-  _globals['_CALLFRAME']._serialized_end=355
-  _globals['_OPEN']._serialized_start=357
-  _globals['_OPEN']._serialized_end=418
-  _globals['_CANCEL']._serialized_start=420
-  _globals['_CANCEL']._serialized_end=428
-  _globals['_ANSWERFRAME']._serialized_start=431
-  _globals['_ANSWERFRAME']._serialized_end=626
-  _globals['_END']._serialized_start=628
-  _globals['_END']._serialized_end=731
-  _globals['_FINISHED']._serialized_start=733
-  _globals['_FINISHED']._serialized_end=743
-  _globals['_REFUSED']._serialized_start=745
-  _globals['_REFUSED']._serialized_end=754
-  _globals['_GOING']._serialized_start=756
-  _globals['_GOING']._serialized_end=763
-  _globals['_LINKSERVICE']._serialized_start=765
-  _globals['_LINKSERVICE']._serialized_end=870
+  _globals['_CONNECTREQUEST']._serialized_end=97
+  _globals['_CONNECTRESPONSE']._serialized_start=99
+  _globals['_CONNECTRESPONSE']._serialized_end=132
+  _globals['_LINKSERVICE']._serialized_start=134
+  _globals['_LINKSERVICE']._serialized_end=239
 # @@protoc_insertion_point(module_scope)

@@ -4,9 +4,7 @@ isort:skip_file
 """
 
 import builtins
-import collections.abc
 import google.protobuf.descriptor
-import google.protobuf.internal.containers
 import google.protobuf.message
 import sys
 import typing
@@ -25,16 +23,14 @@ class ConnectRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     FRAMES_FIELD_NUMBER: builtins.int
-    @property
-    def frames(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___CallFrame]:
-        """What was ready, in order. About 1 MiB at most, unless a single frame is
-        larger.
-        """
-
+    frames: builtins.bytes
+    """The next bytes of the client's frames. About 1 MiB at most, unless a single
+    frame is larger.
+    """
     def __init__(
         self,
         *,
-        frames: collections.abc.Iterable[Global___CallFrame] | None = ...,
+        frames: builtins.bytes = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["frames", b"frames"]) -> None: ...
 
@@ -47,215 +43,15 @@ class ConnectResponse(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     FRAMES_FIELD_NUMBER: builtins.int
-    @property
-    def frames(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___AnswerFrame]:
-        """What was ready, in order. About 1 MiB at most, unless a single frame is
-        larger.
-        """
-
+    frames: builtins.bytes
+    """The next bytes of the server's frames. About 1 MiB at most, unless a single
+    frame is larger.
+    """
     def __init__(
         self,
         *,
-        frames: collections.abc.Iterable[Global___AnswerFrame] | None = ...,
+        frames: builtins.bytes = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["frames", b"frames"]) -> None: ...
 
 Global___ConnectResponse: typing_extensions.TypeAlias = ConnectResponse
-
-@typing.final
-class CallFrame(google.protobuf.message.Message):
-    """What a client has to say about one call."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    CALL_ID_FIELD_NUMBER: builtins.int
-    OPEN_FIELD_NUMBER: builtins.int
-    CANCEL_FIELD_NUMBER: builtins.int
-    CREDIT_BYTES_FIELD_NUMBER: builtins.int
-    call_id: builtins.int
-    """The call, as its client numbers it: from 1, and never twice on one stream."""
-    credit_bytes: builtins.int
-    """So many further bytes of messages may be sent: those that the client's
-    own reader has taken. Every call begins with 262144.
-    """
-    @property
-    def open(self) -> Global___Open:
-        """Begins the call."""
-
-    @property
-    def cancel(self) -> Global___Cancel:
-        """Ends a call whose client waits no longer. The server answers nothing
-        more.
-        """
-
-    def __init__(
-        self,
-        *,
-        call_id: builtins.int = ...,
-        open: Global___Open | None = ...,
-        cancel: Global___Cancel | None = ...,
-        credit_bytes: builtins.int = ...,
-    ) -> None: ...
-    def HasField(self, field_name: typing.Literal["cancel", b"cancel", "credit_bytes", b"credit_bytes", "kind", b"kind", "open", b"open"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["call_id", b"call_id", "cancel", b"cancel", "credit_bytes", b"credit_bytes", "kind", b"kind", "open", b"open"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["open", "cancel", "credit_bytes"] | None: ...
-
-Global___CallFrame: typing_extensions.TypeAlias = CallFrame
-
-@typing.final
-class Open(google.protobuf.message.Message):
-    """The beginning of a call."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    METHOD_FIELD_NUMBER: builtins.int
-    REQUEST_FIELD_NUMBER: builtins.int
-    TIME_LEFT_US_FIELD_NUMBER: builtins.int
-    method: builtins.str
-    """The full name of a gRPC method, e.g.
-    `holdfast.api.executor.v1.ExecutorService/Execute`. Required.
-    """
-    request: builtins.bytes
-    """The method's request message, serialized."""
-    time_left_us: builtins.int
-    """How long the client waits, in microseconds. Zero if it sets no limit.
-    A number and no Duration, which would double what a frame costs to read.
-    """
-    def __init__(
-        self,
-        *,
-        method: builtins.str = ...,
-        request: builtins.bytes = ...,
-        time_left_us: builtins.int = ...,
-    ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["method", b"method", "request", b"request", "time_left_us", b"time_left_us"]) -> None: ...
-
-Global___Open: typing_extensions.TypeAlias = Open
-
-@typing.final
-class Cancel(google.protobuf.message.Message):
-    """The end of a call whose client waits no longer."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    def __init__(
-        self,
-    ) -> None: ...
-
-Global___Cancel: typing_extensions.TypeAlias = Cancel
-
-@typing.final
-class AnswerFrame(google.protobuf.message.Message):
-    """What a server has to say about one call, or about all."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    CALL_ID_FIELD_NUMBER: builtins.int
-    MESSAGE_FIELD_NUMBER: builtins.int
-    END_FIELD_NUMBER: builtins.int
-    REFUSED_FIELD_NUMBER: builtins.int
-    GOING_FIELD_NUMBER: builtins.int
-    call_id: builtins.int
-    """The call. Zero for `going`."""
-    message: builtins.bytes
-    """A message of a streamed answer, serialized. Counted against the call's
-    credit, which may be overdrawn by one message.
-    """
-    @property
-    def end(self) -> Global___End:
-        """Ends the call."""
-
-    @property
-    def refused(self) -> Global___Refused:
-        """The call was not begun, and never will be here: it may be asked of
-        another replica, whatever it does.
-        """
-
-    @property
-    def going(self) -> Global___Going:
-        """The server drains. New calls belong on another stream; those begun will
-        be answered on this one.
-        """
-
-    def __init__(
-        self,
-        *,
-        call_id: builtins.int = ...,
-        message: builtins.bytes = ...,
-        end: Global___End | None = ...,
-        refused: Global___Refused | None = ...,
-        going: Global___Going | None = ...,
-    ) -> None: ...
-    def HasField(self, field_name: typing.Literal["end", b"end", "going", b"going", "kind", b"kind", "message", b"message", "refused", b"refused"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["call_id", b"call_id", "end", b"end", "going", b"going", "kind", b"kind", "message", b"message", "refused", b"refused"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["message", "end", "refused", "going"] | None: ...
-
-Global___AnswerFrame: typing_extensions.TypeAlias = AnswerFrame
-
-@typing.final
-class End(google.protobuf.message.Message):
-    """The end of a call."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    ANSWER_FIELD_NUMBER: builtins.int
-    FINISHED_FIELD_NUMBER: builtins.int
-    STATUS_FIELD_NUMBER: builtins.int
-    answer: builtins.bytes
-    """The answer of a method that answers with one message, serialized."""
-    status: builtins.bytes
-    """The failure: a serialized `google.rpc.Status`, with the details that it
-    has in the trailing metadata of the method itself.
-    """
-    @property
-    def finished(self) -> Global___Finished:
-        """The end of a streamed answer that succeeded."""
-
-    def __init__(
-        self,
-        *,
-        answer: builtins.bytes = ...,
-        finished: Global___Finished | None = ...,
-        status: builtins.bytes = ...,
-    ) -> None: ...
-    def HasField(self, field_name: typing.Literal["answer", b"answer", "finished", b"finished", "result", b"result", "status", b"status"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["answer", b"answer", "finished", b"finished", "result", b"result", "status", b"status"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["result", b"result"]) -> typing.Literal["answer", "finished", "status"] | None: ...
-
-Global___End: typing_extensions.TypeAlias = End
-
-@typing.final
-class Finished(google.protobuf.message.Message):
-    """The end of a streamed answer that succeeded."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    def __init__(
-        self,
-    ) -> None: ...
-
-Global___Finished: typing_extensions.TypeAlias = Finished
-
-@typing.final
-class Refused(google.protobuf.message.Message):
-    """The refusal of a call that was not begun."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    def __init__(
-        self,
-    ) -> None: ...
-
-Global___Refused: typing_extensions.TypeAlias = Refused
-
-@typing.final
-class Going(google.protobuf.message.Message):
-    """The notice of a server that drains."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    def __init__(
-        self,
-    ) -> None: ...
-
-Global___Going: typing_extensions.TypeAlias = Going

@@ -27,11 +27,47 @@ if _version_not_supported:
 
 class LinkServiceStub(object):
     """Carries the calls of one process to another over one long-lived stream. A
-    message holds whatever frames were ready when it was sent: one under light
+    message holds whatever was ready when it was sent: one frame under light
     load, many under heavy load, which is what makes a call cheap there.
 
     Serves the same methods as the services beside it, by the same names. Other
     clients call those directly.
+
+    Frames are laid end to end, and may be cut anywhere: a message need not begin
+    with a frame, nor end with one. All numbers are little-endian. A frame is
+
+    uint32 size       bytes that follow the head
+    uint8  kind       see below
+    uint64 call       as its client numbers it: from 1, and never twice
+    on one stream; 0 for GOING
+    bytes  carried    `size` of them
+
+    What a client says:
+
+    1  OPEN      Begins a call. Carries a uint64, how long the client waits in
+    microseconds (0: no limit), a uint16, the length of the
+    method's name, the name, e.g.
+    `holdfast.api.executor.v1.ExecutorService/Execute`, and the
+    method's request message, serialized.
+    2  CANCEL    Ends a call whose client waits no longer. The server answers
+    nothing more.
+    3  CREDIT    Carries a uint32: so many further bytes of messages may be
+    sent, those that the client's own reader has taken. Every
+    call begins with 262144.
+
+    What a server says:
+
+    16 PART      Carries a message of a streamed answer, serialized. Counted
+    against the call's credit, which may be overdrawn by one.
+    17 ANSWER    Ends a call: carries its one answer, serialized.
+    18 FINISHED  Ends a call: its streamed answer succeeded.
+    19 STATUS    Ends a call: it failed. Carries a serialized
+    `google.rpc.Status`, with the details that it has in the
+    trailing metadata of the method itself.
+    20 REFUSED   Ends a call that was not begun, and never will be here: it
+    may be asked of another replica, whatever it does.
+    21 GOING     The server drains. New calls belong on another stream; those
+    begun will be answered on this one.
     """
 
     def __init__(self, channel):
@@ -49,16 +85,61 @@ class LinkServiceStub(object):
 
 class LinkServiceServicer(object):
     """Carries the calls of one process to another over one long-lived stream. A
-    message holds whatever frames were ready when it was sent: one under light
+    message holds whatever was ready when it was sent: one frame under light
     load, many under heavy load, which is what makes a call cheap there.
 
     Serves the same methods as the services beside it, by the same names. Other
     clients call those directly.
+
+    Frames are laid end to end, and may be cut anywhere: a message need not begin
+    with a frame, nor end with one. All numbers are little-endian. A frame is
+
+    uint32 size       bytes that follow the head
+    uint8  kind       see below
+    uint64 call       as its client numbers it: from 1, and never twice
+    on one stream; 0 for GOING
+    bytes  carried    `size` of them
+
+    What a client says:
+
+    1  OPEN      Begins a call. Carries a uint64, how long the client waits in
+    microseconds (0: no limit), a uint16, the length of the
+    method's name, the name, e.g.
+    `holdfast.api.executor.v1.ExecutorService/Execute`, and the
+    method's request message, serialized.
+    2  CANCEL    Ends a call whose client waits no longer. The server answers
+    nothing more.
+    3  CREDIT    Carries a uint32: so many further bytes of messages may be
+    sent, those that the client's own reader has taken. Every
+    call begins with 262144.
+
+    What a server says:
+
+    16 PART      Carries a message of a streamed answer, serialized. Counted
+    against the call's credit, which may be overdrawn by one.
+    17 ANSWER    Ends a call: carries its one answer, serialized.
+    18 FINISHED  Ends a call: its streamed answer succeeded.
+    19 STATUS    Ends a call: it failed. Carries a serialized
+    `google.rpc.Status`, with the details that it has in the
+    trailing metadata of the method itself.
+    20 REFUSED   Ends a call that was not begun, and never will be here: it
+    may be asked of another replica, whatever it does.
+    21 GOING     The server drains. New calls belong on another stream; those
+    begun will be answered on this one.
     """
 
     def Connect(self, request_iterator, context):
         """Opens the stream. The server sends its initial metadata at once, which
         tells the client that it may begin.
+
+        The metadata may name a socket in `holdfast-lane`, in the abstract namespace
+        of the server's machine. A client that can connect to it sends its frames
+        there in place of messages, and gets the server's there too. The stream
+        stays open beside it; where either ends, both do.
+
+        The metadata says in `holdfast-worker` which of the processes that share the
+        server's address the stream has met, as `2/4`. A client that wants to spread
+        its calls connects anew until it has met all of them.
 
         Fails with UNAVAILABLE while the server drains. Ends with OK once a server
         that drains has answered the last call. A stream that breaks takes the
@@ -86,11 +167,47 @@ def add_LinkServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class LinkService(object):
     """Carries the calls of one process to another over one long-lived stream. A
-    message holds whatever frames were ready when it was sent: one under light
+    message holds whatever was ready when it was sent: one frame under light
     load, many under heavy load, which is what makes a call cheap there.
 
     Serves the same methods as the services beside it, by the same names. Other
     clients call those directly.
+
+    Frames are laid end to end, and may be cut anywhere: a message need not begin
+    with a frame, nor end with one. All numbers are little-endian. A frame is
+
+    uint32 size       bytes that follow the head
+    uint8  kind       see below
+    uint64 call       as its client numbers it: from 1, and never twice
+    on one stream; 0 for GOING
+    bytes  carried    `size` of them
+
+    What a client says:
+
+    1  OPEN      Begins a call. Carries a uint64, how long the client waits in
+    microseconds (0: no limit), a uint16, the length of the
+    method's name, the name, e.g.
+    `holdfast.api.executor.v1.ExecutorService/Execute`, and the
+    method's request message, serialized.
+    2  CANCEL    Ends a call whose client waits no longer. The server answers
+    nothing more.
+    3  CREDIT    Carries a uint32: so many further bytes of messages may be
+    sent, those that the client's own reader has taken. Every
+    call begins with 262144.
+
+    What a server says:
+
+    16 PART      Carries a message of a streamed answer, serialized. Counted
+    against the call's credit, which may be overdrawn by one.
+    17 ANSWER    Ends a call: carries its one answer, serialized.
+    18 FINISHED  Ends a call: its streamed answer succeeded.
+    19 STATUS    Ends a call: it failed. Carries a serialized
+    `google.rpc.Status`, with the details that it has in the
+    trailing metadata of the method itself.
+    20 REFUSED   Ends a call that was not begun, and never will be here: it
+    may be asked of another replica, whatever it does.
+    21 GOING     The server drains. New calls belong on another stream; those
+    begun will be answered on this one.
     """
 
     @staticmethod

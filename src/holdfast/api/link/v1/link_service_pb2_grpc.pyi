@@ -43,11 +43,47 @@ _LinkServiceConnectType = typing_extensions.TypeVar(
 
 class LinkServiceStub(typing.Generic[_LinkServiceConnectType]):
     """Carries the calls of one process to another over one long-lived stream. A
-    message holds whatever frames were ready when it was sent: one under light
+    message holds whatever was ready when it was sent: one frame under light
     load, many under heavy load, which is what makes a call cheap there.
 
     Serves the same methods as the services beside it, by the same names. Other
     clients call those directly.
+
+    Frames are laid end to end, and may be cut anywhere: a message need not begin
+    with a frame, nor end with one. All numbers are little-endian. A frame is
+
+        uint32 size       bytes that follow the head
+        uint8  kind       see below
+        uint64 call       as its client numbers it: from 1, and never twice
+                          on one stream; 0 for GOING
+        bytes  carried    `size` of them
+
+    What a client says:
+
+        1  OPEN      Begins a call. Carries a uint64, how long the client waits in
+                     microseconds (0: no limit), a uint16, the length of the
+                     method's name, the name, e.g.
+                     `holdfast.api.executor.v1.ExecutorService/Execute`, and the
+                     method's request message, serialized.
+        2  CANCEL    Ends a call whose client waits no longer. The server answers
+                     nothing more.
+        3  CREDIT    Carries a uint32: so many further bytes of messages may be
+                     sent, those that the client's own reader has taken. Every
+                     call begins with 262144.
+
+    What a server says:
+
+        16 PART      Carries a message of a streamed answer, serialized. Counted
+                     against the call's credit, which may be overdrawn by one.
+        17 ANSWER    Ends a call: carries its one answer, serialized.
+        18 FINISHED  Ends a call: its streamed answer succeeded.
+        19 STATUS    Ends a call: it failed. Carries a serialized
+                     `google.rpc.Status`, with the details that it has in the
+                     trailing metadata of the method itself.
+        20 REFUSED   Ends a call that was not begun, and never will be here: it
+                     may be asked of another replica, whatever it does.
+        21 GOING     The server drains. New calls belong on another stream; those
+                     begun will be answered on this one.
     """
 
     @typing.overload
@@ -70,6 +106,15 @@ class LinkServiceStub(typing.Generic[_LinkServiceConnectType]):
     """Opens the stream. The server sends its initial metadata at once, which
     tells the client that it may begin.
 
+    The metadata may name a socket in `holdfast-lane`, in the abstract namespace
+    of the server's machine. A client that can connect to it sends its frames
+    there in place of messages, and gets the server's there too. The stream
+    stays open beside it; where either ends, both do.
+
+    The metadata says in `holdfast-worker` which of the processes that share the
+    server's address the stream has met, as `2/4`. A client that wants to spread
+    its calls connects anew until it has met all of them.
+
     Fails with UNAVAILABLE while the server drains. Ends with OK once a server
     that drains has answered the last call. A stream that breaks takes the
     calls on it with it: the server cancels them, the client fails them.
@@ -84,11 +129,47 @@ LinkServiceAsyncStub: typing_extensions.TypeAlias = LinkServiceStub[
 
 class LinkServiceServicer(metaclass=abc.ABCMeta):
     """Carries the calls of one process to another over one long-lived stream. A
-    message holds whatever frames were ready when it was sent: one under light
+    message holds whatever was ready when it was sent: one frame under light
     load, many under heavy load, which is what makes a call cheap there.
 
     Serves the same methods as the services beside it, by the same names. Other
     clients call those directly.
+
+    Frames are laid end to end, and may be cut anywhere: a message need not begin
+    with a frame, nor end with one. All numbers are little-endian. A frame is
+
+        uint32 size       bytes that follow the head
+        uint8  kind       see below
+        uint64 call       as its client numbers it: from 1, and never twice
+                          on one stream; 0 for GOING
+        bytes  carried    `size` of them
+
+    What a client says:
+
+        1  OPEN      Begins a call. Carries a uint64, how long the client waits in
+                     microseconds (0: no limit), a uint16, the length of the
+                     method's name, the name, e.g.
+                     `holdfast.api.executor.v1.ExecutorService/Execute`, and the
+                     method's request message, serialized.
+        2  CANCEL    Ends a call whose client waits no longer. The server answers
+                     nothing more.
+        3  CREDIT    Carries a uint32: so many further bytes of messages may be
+                     sent, those that the client's own reader has taken. Every
+                     call begins with 262144.
+
+    What a server says:
+
+        16 PART      Carries a message of a streamed answer, serialized. Counted
+                     against the call's credit, which may be overdrawn by one.
+        17 ANSWER    Ends a call: carries its one answer, serialized.
+        18 FINISHED  Ends a call: its streamed answer succeeded.
+        19 STATUS    Ends a call: it failed. Carries a serialized
+                     `google.rpc.Status`, with the details that it has in the
+                     trailing metadata of the method itself.
+        20 REFUSED   Ends a call that was not begun, and never will be here: it
+                     may be asked of another replica, whatever it does.
+        21 GOING     The server drains. New calls belong on another stream; those
+                     begun will be answered on this one.
     """
 
     @abc.abstractmethod
@@ -99,6 +180,15 @@ class LinkServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[collections.abc.Iterator[holdfast.api.link.v1.link_service_pb2.ConnectResponse], collections.abc.AsyncIterator[holdfast.api.link.v1.link_service_pb2.ConnectResponse]]:
         """Opens the stream. The server sends its initial metadata at once, which
         tells the client that it may begin.
+
+        The metadata may name a socket in `holdfast-lane`, in the abstract namespace
+        of the server's machine. A client that can connect to it sends its frames
+        there in place of messages, and gets the server's there too. The stream
+        stays open beside it; where either ends, both do.
+
+        The metadata says in `holdfast-worker` which of the processes that share the
+        server's address the stream has met, as `2/4`. A client that wants to spread
+        its calls connects anew until it has met all of them.
 
         Fails with UNAVAILABLE while the server drains. Ends with OK once a server
         that drains has answered the last call. A stream that breaks takes the

@@ -8,6 +8,7 @@ import collections.abc
 import google.protobuf.descriptor
 import google.protobuf.internal.containers
 import google.protobuf.message
+import google.protobuf.timestamp_pb2
 import holdfast.api.catalog.v1.catalog_pb2
 import holdfast.api.common.v1.caller_pb2
 import holdfast.api.routing.v1.attempt_pb2
@@ -139,6 +140,9 @@ class ReportAttemptsRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     REPORTS_FIELD_NUMBER: builtins.int
+    KNOWN_RESTS_FIELD_NUMBER: builtins.int
+    known_rests: builtins.bytes
+    """The version of the rests that the executor knows. Empty for none."""
     @property
     def reports(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___AttemptReport]:
         """The reports, oldest first."""
@@ -147,8 +151,9 @@ class ReportAttemptsRequest(google.protobuf.message.Message):
         self,
         *,
         reports: collections.abc.Iterable[Global___AttemptReport] | None = ...,
+        known_rests: builtins.bytes = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["reports", b"reports"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["known_rests", b"known_rests", "reports", b"reports"]) -> None: ...
 
 Global___ReportAttemptsRequest: typing_extensions.TypeAlias = ReportAttemptsRequest
 
@@ -164,6 +169,7 @@ class AttemptReport(google.protobuf.message.Message):
     BOUND_DEPLOYMENT_ID_FIELD_NUMBER: builtins.int
     ATTEMPTS_FIELD_NUMBER: builtins.int
     RETRY_AFTER_CAP_SECONDS_FIELD_NUMBER: builtins.int
+    ANSWERING_FIELD_NUMBER: builtins.int
     plan_id: builtins.str
     """The plan that was executed. With an attempt's ordinal it makes a repeated
     report harmless: each attempt is counted once.
@@ -184,6 +190,12 @@ class AttemptReport(google.protobuf.message.Message):
     def attempts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[holdfast.api.routing.v1.attempt_pb2.Attempt]:
         """Attempts of the request, in order."""
 
+    @property
+    def answering(self) -> Global___Answering:
+        """A deployment that has begun to answer a probe, though its answer has not
+        ended: it is well. Its attempt is reported later like any other.
+        """
+
     def __init__(
         self,
         *,
@@ -193,11 +205,41 @@ class AttemptReport(google.protobuf.message.Message):
         bound_deployment_id: builtins.str = ...,
         attempts: collections.abc.Iterable[holdfast.api.routing.v1.attempt_pb2.Attempt] | None = ...,
         retry_after_cap_seconds: builtins.float = ...,
+        answering: Global___Answering | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["caller", b"caller"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attempts", b"attempts", "bound_deployment_id", b"bound_deployment_id", "caller", b"caller", "plan_id", b"plan_id", "retry_after_cap_seconds", b"retry_after_cap_seconds", "session_key", b"session_key"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["answering", b"answering", "caller", b"caller"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["answering", b"answering", "attempts", b"attempts", "bound_deployment_id", b"bound_deployment_id", "caller", b"caller", "plan_id", b"plan_id", "retry_after_cap_seconds", b"retry_after_cap_seconds", "session_key", b"session_key"]) -> None: ...
 
 Global___AttemptReport: typing_extensions.TypeAlias = AttemptReport
+
+@typing.final
+class Answering(google.protobuf.message.Message):
+    """A deployment that has begun to answer."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    DEPLOYMENT_ID_FIELD_NUMBER: builtins.int
+    START_TIME_FIELD_NUMBER: builtins.int
+    CREDENTIAL_FIELD_NUMBER: builtins.int
+    deployment_id: builtins.str
+    """The deployment."""
+    credential: builtins.str
+    """The name of the credential it was called with. Empty if none was shown."""
+    @property
+    def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When the call was sent."""
+
+    def __init__(
+        self,
+        *,
+        deployment_id: builtins.str = ...,
+        start_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        credential: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["start_time", b"start_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["credential", b"credential", "deployment_id", b"deployment_id", "start_time", b"start_time"]) -> None: ...
+
+Global___Answering: typing_extensions.TypeAlias = Answering
 
 @typing.final
 class ReportAttemptsResponse(google.protobuf.message.Message):
@@ -205,8 +247,68 @@ class ReportAttemptsResponse(google.protobuf.message.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
+    RESTS_FIELD_NUMBER: builtins.int
+    @property
+    def rests(self) -> Global___Rests:
+        """Who is left aside. Absent if it is as the executor knows it."""
+
     def __init__(
         self,
+        *,
+        rests: Global___Rests | None = ...,
     ) -> None: ...
+    def HasField(self, field_name: typing.Literal["rests", b"rests"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["rests", b"rests"]) -> None: ...
 
 Global___ReportAttemptsResponse: typing_extensions.TypeAlias = ReportAttemptsResponse
+
+@typing.final
+class Rests(google.protobuf.message.Message):
+    """Who is left aside, as one resolver knows it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: builtins.int
+    RESTS_FIELD_NUMBER: builtins.int
+    version: builtins.bytes
+    """What the same rests have in common and others have not. Opaque."""
+    @property
+    def rests(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Rest]:
+        """The rests."""
+
+    def __init__(
+        self,
+        *,
+        version: builtins.bytes = ...,
+        rests: collections.abc.Iterable[Global___Rest] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["rests", b"rests", "version", b"version"]) -> None: ...
+
+Global___Rests: typing_extensions.TypeAlias = Rests
+
+@typing.final
+class Rest(google.protobuf.message.Message):
+    """One deployment that is left aside."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: builtins.int
+    END_TIME_FIELD_NUMBER: builtins.int
+    key: builtins.str
+    """The name that its health goes by: a deployment's, or a deployment's with
+    one credential. Opaque; made from what a step says of its deployment.
+    """
+    @property
+    def end_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When its rest ends. Plans made after that say whether it is back."""
+
+    def __init__(
+        self,
+        *,
+        key: builtins.str = ...,
+        end_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["end_time", b"end_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["end_time", b"end_time", "key", b"key"]) -> None: ...
+
+Global___Rest: typing_extensions.TypeAlias = Rest

@@ -74,7 +74,9 @@ class ResolverServiceServicer(object):
         deployments are left aside, and a session follows the deployment that
         served it. Called by the executor, for a failed attempt at once and for
         the one that served as soon as it is known; a lost report delays learning
-        and loses nothing else.
+        and loses nothing else. Answers who is left aside, so that a request which
+        is under way learns it too: an executor with nothing to report asks all
+        the same, several times a second.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -104,7 +104,9 @@ class ResolverServiceStub(typing.Generic[_ResolverServiceResolveModelType, _Reso
     deployments are left aside, and a session follows the deployment that
     served it. Called by the executor, for a failed attempt at once and for
     the one that served as soon as it is known; a lost report delays learning
-    and loses nothing else.
+    and loses nothing else. Answers who is left aside, so that a request which
+    is under way learns it too: an executor with nothing to report asks all
+    the same, several times a second.
     """
 
 ResolverServiceAsyncStub: typing_extensions.TypeAlias = ResolverServiceStub[
@@ -151,7 +153,9 @@ class ResolverServiceServicer(metaclass=abc.ABCMeta):
         deployments are left aside, and a session follows the deployment that
         served it. Called by the executor, for a failed attempt at once and for
         the one that served as soon as it is known; a lost report delays learning
-        and loses nothing else.
+        and loses nothing else. Answers who is left aside, so that a request which
+        is under way learns it too: an executor with nothing to report asks all
+        the same, several times a second.
         """
 
 def add_ResolverServiceServicer_to_server(servicer: ResolverServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -168,6 +168,9 @@ class Attempt(google.protobuf.message.Message):
     RETRY_AFTER_FIELD_NUMBER: builtins.int
     USAGE_FIELD_NUMBER: builtins.int
     COST_USD_NANOS_FIELD_NUMBER: builtins.int
+    CREDENTIAL_FIELD_NUMBER: builtins.int
+    ALLOWANCE_FIELD_NUMBER: builtins.int
+    OBSERVED_GEOGRAPHY_FIELD_NUMBER: builtins.int
     ordinal: builtins.int
     """The place of this attempt in its request, from 1. A structured-output
     retry of the same deployment is a further attempt.
@@ -185,6 +188,15 @@ class Attempt(google.protobuf.message.Message):
     cost_usd_nanos: builtins.int
     """What the attempt cost, in billionths of a US dollar, from `usage` and the
     deployment's pricing. Zero if either is unknown.
+    """
+    credential: builtins.str
+    """The name of the provider's credential that the call was made with; never
+    the credential. Empty if none was shown.
+    """
+    observed_geography: builtins.str
+    """Where the work was done by the provider's own word or address, where that
+    contradicts the deployment's geography: one of the geographies, or
+    `elsewhere`. Empty if nothing contradicts it.
     """
     @property
     def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
@@ -208,6 +220,10 @@ class Attempt(google.protobuf.message.Message):
     def usage(self) -> Global___Usage:
         """What the provider reported it used. Absent if it reported nothing."""
 
+    @property
+    def allowance(self) -> Global___Allowance:
+        """What the provider said is left of a rate limit. Absent unless it is little."""
+
     def __init__(
         self,
         *,
@@ -222,11 +238,41 @@ class Attempt(google.protobuf.message.Message):
         retry_after: google.protobuf.duration_pb2.Duration | None = ...,
         usage: Global___Usage | None = ...,
         cost_usd_nanos: builtins.int = ...,
+        credential: builtins.str = ...,
+        allowance: Global___Allowance | None = ...,
+        observed_geography: builtins.str = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["first_token_duration", b"first_token_duration", "retry_after", b"retry_after", "start_time", b"start_time", "total_duration", b"total_duration", "usage", b"usage"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cost_usd_nanos", b"cost_usd_nanos", "deployment_id", b"deployment_id", "error_message", b"error_message", "first_token_duration", b"first_token_duration", "http_status", b"http_status", "ordinal", b"ordinal", "outcome", b"outcome", "retry_after", b"retry_after", "start_time", b"start_time", "total_duration", b"total_duration", "usage", b"usage"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["allowance", b"allowance", "first_token_duration", b"first_token_duration", "retry_after", b"retry_after", "start_time", b"start_time", "total_duration", b"total_duration", "usage", b"usage"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["allowance", b"allowance", "cost_usd_nanos", b"cost_usd_nanos", "credential", b"credential", "deployment_id", b"deployment_id", "error_message", b"error_message", "first_token_duration", b"first_token_duration", "http_status", b"http_status", "observed_geography", b"observed_geography", "ordinal", b"ordinal", "outcome", b"outcome", "retry_after", b"retry_after", "start_time", b"start_time", "total_duration", b"total_duration", "usage", b"usage"]) -> None: ...
 
 Global___Attempt: typing_extensions.TypeAlias = Attempt
+
+@typing.final
+class Allowance(google.protobuf.message.Message):
+    """What is left of the rate limit that is nearest to its end."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    REMAINING_SHARE_FIELD_NUMBER: builtins.int
+    RESETS_IN_FIELD_NUMBER: builtins.int
+    remaining_share: builtins.float
+    """The part of it that is left, from 0 to 1."""
+    @property
+    def resets_in(self) -> google.protobuf.duration_pb2.Duration:
+        """When it is full again, from the end of the attempt. Absent if the provider
+        did not say.
+        """
+
+    def __init__(
+        self,
+        *,
+        remaining_share: builtins.float = ...,
+        resets_in: google.protobuf.duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["resets_in", b"resets_in"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["remaining_share", b"remaining_share", "resets_in", b"resets_in"]) -> None: ...
+
+Global___Allowance: typing_extensions.TypeAlias = Allowance
 
 @typing.final
 class Usage(google.protobuf.message.Message):

@@ -47,6 +47,12 @@ class _StepReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     """The hash of the session put it here: a new session, or one whose binding
     could not be read.
     """
+    STEP_REASON_PROBE: _StepReason.ValueType  # 7
+    """It has rested, and this request finds out for all whether it is well
+    again. Stands first, and a healthy step follows; whatever its failure, the
+    next step is tried. Given less time than others, and counted as no attempt
+    against the limit.
+    """
 
 class StepReason(_StepReason, metaclass=_StepReasonEnumTypeWrapper):
     """Why a step stands where it does. Frozen except for new ordering rules."""
@@ -69,6 +75,12 @@ STEP_REASON_HASHED: StepReason.ValueType  # 6
 """The hash of the session put it here: a new session, or one whose binding
 could not be read.
 """
+STEP_REASON_PROBE: StepReason.ValueType  # 7
+"""It has rested, and this request finds out for all whether it is well
+again. Stands first, and a healthy step follows; whatever its failure, the
+next step is tried. Given less time than others, and counted as no attempt
+against the limit.
+"""
 Global___StepReason: typing_extensions.TypeAlias = StepReason
 
 class _ExclusionReason:
@@ -89,6 +101,10 @@ class _ExclusionReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper
     """The gateway has no credential for its provider."""
     EXCLUSION_REASON_DIALECT: _ExclusionReason.ValueType  # 5
     """Its provider's wire format is none this version speaks."""
+    EXCLUSION_REASON_VECTOR_SPACE: _ExclusionReason.ValueType  # 6
+    """Its vectors do not compare with those of the model that an alias lists
+    before it, so that it must not stand in for that.
+    """
 
 class ExclusionReason(_ExclusionReason, metaclass=_ExclusionReasonEnumTypeWrapper):
     """Why a deployment was left out of a plan."""
@@ -105,6 +121,10 @@ EXCLUSION_REASON_NO_CREDENTIAL: ExclusionReason.ValueType  # 4
 """The gateway has no credential for its provider."""
 EXCLUSION_REASON_DIALECT: ExclusionReason.ValueType  # 5
 """Its provider's wire format is none this version speaks."""
+EXCLUSION_REASON_VECTOR_SPACE: ExclusionReason.ValueType  # 6
+"""Its vectors do not compare with those of the model that an alias lists
+before it, so that it must not stand in for that.
+"""
 Global___ExclusionReason: typing_extensions.TypeAlias = ExclusionReason
 
 class _SessionAffinity:
@@ -202,6 +222,7 @@ class Plan(google.protobuf.message.Message):
     BOUND_DEPLOYMENT_ID_FIELD_NUMBER: builtins.int
     POLICIES_FIELD_NUMBER: builtins.int
     LIMITS_FIELD_NUMBER: builtins.int
+    INCOMPARABLE_MODELS_FIELD_NUMBER: builtins.int
     plan_id: builtins.str
     """Identifies the plan in traces. 32 hex digits."""
     requested_model: builtins.str
@@ -255,6 +276,13 @@ class Plan(google.protobuf.message.Message):
     def limits(self) -> Global___Limits:
         """How long and how often to try."""
 
+    @property
+    def incomparable_models(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Further models that the name stands for, none of which is among the steps:
+        their vectors do not compare with those of the first. For the error that is
+        returned if no step answers. Empty unless vectors are asked of an alias.
+        """
+
     def __init__(
         self,
         *,
@@ -271,9 +299,10 @@ class Plan(google.protobuf.message.Message):
         bound_deployment_id: builtins.str = ...,
         policies: collections.abc.Iterable[Global___ScopedPolicy] | None = ...,
         limits: Global___Limits | None = ...,
+        incomparable_models: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["caller", b"caller", "expire_time", b"expire_time", "limits", b"limits"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["bound_deployment_id", b"bound_deployment_id", "caller", b"caller", "exclusions", b"exclusions", "expire_time", b"expire_time", "limits", b"limits", "plan_id", b"plan_id", "policies", b"policies", "requested_model", b"requested_model", "revision", b"revision", "session_affinity", b"session_affinity", "session_key", b"session_key", "steps", b"steps", "trace_id", b"trace_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["bound_deployment_id", b"bound_deployment_id", "caller", b"caller", "exclusions", b"exclusions", "expire_time", b"expire_time", "incomparable_models", b"incomparable_models", "limits", b"limits", "plan_id", b"plan_id", "policies", b"policies", "requested_model", b"requested_model", "revision", b"revision", "session_affinity", b"session_affinity", "session_key", b"session_key", "steps", b"steps", "trace_id", b"trace_id"]) -> None: ...
 
 Global___Plan: typing_extensions.TypeAlias = Plan
 
@@ -288,6 +317,7 @@ class PlanStep(google.protobuf.message.Message):
     REASON_FIELD_NUMBER: builtins.int
     RESPONSE_MODEL_FIELD_NUMBER: builtins.int
     COOLDOWN_FIELD_NUMBER: builtins.int
+    SEALED_CREDENTIAL_FIELD_NUMBER: builtins.int
     credential_id: builtins.str
     """Which secret to call it with. Names a credential the executor holds;
     never the secret itself.
@@ -298,13 +328,19 @@ class PlanStep(google.protobuf.message.Message):
     """What the answer's `model` field says if this step serves: the caller's own
     word, or the member that answered where the caller named an alias.
     """
+    sealed_credential: builtins.bytes
+    """The secret itself, sealed so that only an executor can read it, where the
+    executor does not hold it. Empty if it does.
+    """
     @property
     def deployment(self) -> holdfast.api.catalog.v1.catalog_pb2.Deployment:
         """The deployment."""
 
     @property
     def cooldown(self) -> google.protobuf.duration_pb2.Duration:
-        """How much longer the deployment is left aside. Absent if it is healthy."""
+        """How much longer the deployment is left aside; zero if it has rested and is
+        due to be tried. Absent if it is healthy, or tried by this very step.
+        """
 
     def __init__(
         self,
@@ -314,9 +350,10 @@ class PlanStep(google.protobuf.message.Message):
         reason: Global___StepReason.ValueType = ...,
         response_model: builtins.str = ...,
         cooldown: google.protobuf.duration_pb2.Duration | None = ...,
+        sealed_credential: builtins.bytes = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["cooldown", b"cooldown", "deployment", b"deployment"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cooldown", b"cooldown", "credential_id", b"credential_id", "deployment", b"deployment", "reason", b"reason", "response_model", b"response_model"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cooldown", b"cooldown", "credential_id", b"credential_id", "deployment", b"deployment", "reason", b"reason", "response_model", b"response_model", "sealed_credential", b"sealed_credential"]) -> None: ...
 
 Global___PlanStep: typing_extensions.TypeAlias = PlanStep
 
@@ -422,6 +459,8 @@ class Limits(google.protobuf.message.Message):
     RETRIES_PER_DEPLOYMENT_FIELD_NUMBER: builtins.int
     RETRY_AFTER_CAP_FIELD_NUMBER: builtins.int
     FALL_BACK_ON_CONTENT_FILTER_FIELD_NUMBER: builtins.int
+    RESCUE_STREAMS_FIELD_NUMBER: builtins.int
+    HEDGE_FIELD_NUMBER: builtins.int
     max_attempts: builtins.int
     """The most attempts of one request."""
     retries_per_deployment: builtins.int
@@ -430,6 +469,10 @@ class Limits(google.protobuf.message.Message):
     """
     fall_back_on_content_filter: builtins.bool
     """Whether a content filter's refusal moves to the next deployment."""
+    rescue_streams: builtins.bool
+    """Whether a stream that breaks off after its first content is taken up by
+    another deployment, where the caller then holds one whole answer.
+    """
     @property
     def connect_timeout(self) -> google.protobuf.duration_pb2.Duration:
         """The most time for connecting, TLS included."""
@@ -450,6 +493,12 @@ class Limits(google.protobuf.message.Message):
     def retry_after_cap(self) -> google.protobuf.duration_pb2.Duration:
         """The longest that a provider's wish to be left alone is believed."""
 
+    @property
+    def hedge(self) -> Global___Hedge:
+        """When a second deployment is asked beside one that shows nothing. Absent for
+        never.
+        """
+
     def __init__(
         self,
         *,
@@ -461,8 +510,37 @@ class Limits(google.protobuf.message.Message):
         retries_per_deployment: builtins.int = ...,
         retry_after_cap: google.protobuf.duration_pb2.Duration | None = ...,
         fall_back_on_content_filter: builtins.bool = ...,
+        rescue_streams: builtins.bool = ...,
+        hedge: Global___Hedge | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["connect_timeout", b"connect_timeout", "first_token_timeout", b"first_token_timeout", "idle_timeout", b"idle_timeout", "request_timeout", b"request_timeout", "retry_after_cap", b"retry_after_cap"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["connect_timeout", b"connect_timeout", "fall_back_on_content_filter", b"fall_back_on_content_filter", "first_token_timeout", b"first_token_timeout", "idle_timeout", b"idle_timeout", "max_attempts", b"max_attempts", "request_timeout", b"request_timeout", "retries_per_deployment", b"retries_per_deployment", "retry_after_cap", b"retry_after_cap"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["connect_timeout", b"connect_timeout", "first_token_timeout", b"first_token_timeout", "hedge", b"hedge", "idle_timeout", b"idle_timeout", "request_timeout", b"request_timeout", "retry_after_cap", b"retry_after_cap"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["connect_timeout", b"connect_timeout", "fall_back_on_content_filter", b"fall_back_on_content_filter", "first_token_timeout", b"first_token_timeout", "hedge", b"hedge", "idle_timeout", b"idle_timeout", "max_attempts", b"max_attempts", "request_timeout", b"request_timeout", "rescue_streams", b"rescue_streams", "retries_per_deployment", b"retries_per_deployment", "retry_after_cap", b"retry_after_cap"]) -> None: ...
 
 Global___Limits: typing_extensions.TypeAlias = Limits
+
+@typing.final
+class Hedge(google.protobuf.message.Message):
+    """An attempt beside one that has shown nothing for a while, whichever answers
+    first.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    AFTER_FIELD_NUMBER: builtins.int
+    MAX_SHARE_FIELD_NUMBER: builtins.int
+    max_share: builtins.float
+    """The most of a project's requests that are hedged, from 0 to 1."""
+    @property
+    def after(self) -> google.protobuf.duration_pb2.Duration:
+        """How long the first has shown nothing by then."""
+
+    def __init__(
+        self,
+        *,
+        after: google.protobuf.duration_pb2.Duration | None = ...,
+        max_share: builtins.float = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["after", b"after"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["after", b"after", "max_share", b"max_share"]) -> None: ...
+
+Global___Hedge: typing_extensions.TypeAlias = Hedge
