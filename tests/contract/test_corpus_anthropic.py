@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
+from holdfast.events import data_of
 from holdfast.model import Deployment, Outcome
 from holdfast_executor.chat import AnswerContext, Chat
 from holdfast_executor.dialects import CapabilityMissingError, Decoded
@@ -95,12 +96,8 @@ def recordings() -> Recordings:
 
 def read(raw: bytes, size: int = 1 << 20) -> tuple[AnthropicStream, list[Any]]:
     stream = DIALECT.decode_stream(CONTEXT)
-    chunks = [
-        chunk
-        for start in range(0, len(raw), size)
-        for chunk in stream.feed(raw[start : start + size])
-    ]
-    chunks += stream.finish()
+    blocks = [raw[start : start + size] for start in range(0, len(raw), size)]
+    chunks = data_of(b"".join(map(stream.feed, blocks)) + stream.finish())
     for chunk in chunks:
         ChatCompletionChunk.model_validate_json(chunk)
     return stream, [json.loads(chunk) for chunk in chunks]
@@ -177,7 +174,8 @@ def test_every_recorded_stream_is_chunks(recordings: Recordings) -> None:
         assert stream.usage is not None
         assert stream.usage.input_tokens == input_of(usage), row.id
         assert stream.usage.output_tokens == usage["output_tokens"], row.id
-        assert json.loads(stream.usage_chunk(1) or b"")["choices"] == [], row.id
+        [last] = data_of(stream.usage_event(1))
+        assert json.loads(last)["choices"] == [], row.id
     assert len(recordings.streams) > 160
 
 

@@ -22,6 +22,7 @@ from holdfast_executor.chat import AnswerContext, Chat
 from holdfast_executor.dialects import CapabilityMissingError, Decoded, ProviderError
 from holdfast_executor.dialects.gemini_generate import Gemini
 from holdfast_executor.dialects.gemini_stream import GeminiStream
+from holdfast_executor.dialects.links import MediaWantedError
 
 CORPUS = Path(
     os.environ.get("HOLDFAST_CORPUS")
@@ -392,7 +393,7 @@ def test_recorded_requests_become_ones_that_google_knows(
         chat = Chat.parse(json.dumps(request).encode())
         try:
             ours = DIALECT.encode(chat, deployment(model, vertex=vertex))
-        except CapabilityMissingError:
+        except (CapabilityMissingError, MediaWantedError):
             outcomes["not here"] += 1
             continue
         except RequestMalformedError:

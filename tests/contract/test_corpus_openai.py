@@ -17,12 +17,13 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
+from holdfast.events import data_of
 from holdfast.model import Deployment, Outcome, Pricing, Usage
 from holdfast_executor.chat import AnswerContext, Chat
 from holdfast_executor.dialects import Decoded, ProviderError
 from holdfast_executor.dialects.openai_chat import OpenAIChat
 from holdfast_executor.dialects.openai_stream import OpenAIChatStream
-from holdfast_executor.failures import classify
+from holdfast_executor.failures import classify, fitted
 
 CORPUS = Path(
     os.environ.get("HOLDFAST_CORPUS")
@@ -111,8 +112,8 @@ def classified(row: Row) -> ProviderError:
 def read(raw: bytes, size: int = 1 << 20) -> tuple[OpenAIChatStream, list[bytes]]:
     stream = DIALECT.decode_stream(CONTEXT)
     blocks = [raw[at : at + size] for at in range(0, len(raw), size)]
-    chunks = [chunk for block in blocks for chunk in stream.feed(block)]
-    return stream, chunks + stream.finish()
+    events = b"".join(map(stream.feed, blocks)) + stream.finish()
+    return stream, data_of(events)
 
 
 def their_chunks(raw: bytes) -> list[Any]:
@@ -210,7 +211,7 @@ def test_every_stream_is_one_that_the_sdk_accepts() -> None:
             assert "usage" not in chunk
         assert len({chunk["created"] for chunk in chunks}) == 1
         assert set(roles.values()) == {1}
-        if usage := stream.usage_chunk(1):
+        for usage in data_of(stream.usage_event(1)):
             ChatCompletionChunk.model_validate(json.loads(usage))
 
 
@@ -405,14 +406,27 @@ def test_every_recorded_error_has_a_message_of_the_providers() -> None:
         assert failure.outcome is not Outcome.SERVER_ERROR, row["id"]
 
 
+def test_the_recorded_requests_that_were_too_long_are_known() -> None:
+    """Each by the words or the sizes it came with, and no other is taken for one."""
+    sized = {
+        row["provider"]
+        for row in failures()
+        if fitted(classified(row), b"word " * 1_000_000).outcome is Outcome.TOO_LONG
+    }
+
+    assert sized == {"ollama:chat", "gemini:generateContent"}
+
+
 def test_geminis_bucket_that_is_too_small_is_told_by_the_requests_size() -> None:
     """429 with a wait that never helps; without an estimate it is a rate limit."""
     [row] = [row for row in failures() if b"input_token_count, limit" in row["raw"]]
 
-    sized = classify(429, {}, row["raw"], input_tokens=1_200_000)
+    failure = classify(429, {}, row["raw"])
+    sized = fitted(failure, b"word " * 1_000_000)
 
+    assert failure.outcome is Outcome.RATE_LIMITED
+    assert failure.retry_after is not None
     assert sized.outcome is Outcome.TOO_LONG
-    assert sized.retry_after is not None
 
 
 def odd(name: str) -> bytes:

@@ -2,10 +2,12 @@
 
 A case is a folder of `tests/golden`: the caller's `chat.json`, and for each
 dialect what it sends (`.request.json`), what a provider answers, whole
-(`.response.json`) and in a stream (`.stream.txt`), and what the caller reads of
-it (`.completion.json`, `.chunks.jsonl`). Answers are invented.
+(`.response.json`) and in a stream (`.stream.txt`, or `.stream.jsonl` where it is
+binary: what the frames hold), and what the caller reads of it
+(`.completion.json`, `.chunks.jsonl`). Answers are invented.
 """
 
+import dataclasses
 import functools
 import json
 import operator
@@ -15,11 +17,14 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
+from fakes import aws_frames
+from holdfast.events import data_of
 from holdfast.model import DIALECTS as NAMES
 from holdfast.model import Deployment, Pricing
 from holdfast_executor.chat import AnswerContext, Chat
 from holdfast_executor.dialects import Decoded
 from holdfast_executor.dialects.registry import DIALECTS
+from holdfast_executor.media import Fetched, Media
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = sorted(path.parent.name for path in GOLDEN.glob("*/chat.json"))
@@ -29,6 +34,30 @@ ABSENT = {
     ("anthropic-messages", "images", "stream"): "answered in text: `plain`",
     ("anthropic-messages", "json-schema", "stream"): "streamed as text: `plain`",
     ("anthropic-messages", "multi-turn", "stream"): "streamed as text: `plain`",
+    **{
+        (dialect, case, kind): why
+        for dialect in ("bedrock-converse", "bedrock-invoke")
+        for case, kind, why in (
+            ("images", "response", "answered in text: `plain`"),
+            ("images", "stream", "answered in text: `plain`"),
+            ("json-schema", "stream", "streamed as text: `plain`"),
+            ("multi-turn", "stream", "streamed as text: `plain`"),
+        )
+    },
+    **{
+        ("anthropic-vertex", case, kind): "as Anthropic's own, which see"
+        for case, kind in (
+            ("images", "response"),
+            ("images", "stream"),
+            ("json-schema", "stream"),
+            ("multi-turn", "stream"),
+        )
+    },
+    ("gemini", "images", "response"): "answered in text: `plain`",
+    ("gemini", "images", "stream"): "answered in text: `plain`",
+    ("gemini", "json-schema", "stream"): "streamed as text: `plain`",
+    ("gemini", "multi-turn", "response"): "writes no cache: `test_gemini_answer`",
+    ("gemini", "multi-turn", "stream"): "streamed as text: `plain`",
     ("openai-chat", "images", "response"): "answered in text: `plain`",
     ("openai-chat", "images", "stream"): "answered in text: `plain`",
     ("openai-chat", "json-schema", "stream"): "streamed as text: `plain`",
@@ -38,8 +67,14 @@ ABSENT = {
 
 PROVIDER_MODELS = {
     "anthropic-messages": "claude-sonnet-4-5-20250929",
+    "anthropic-vertex": "claude-sonnet-4-5@20250929",
+    "bedrock-converse": "eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
+    "bedrock-invoke": "eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
+    "gemini": "gemini-2.5-flash",
     "openai-chat": "lab/claude-sonnet-4-5",
 }
+FETCHED = Media({"https://images.example/a.png": Fetched("image/png", "iVBORw0KGgoA")})
+"""What is at the address that a case names, for who must be sent it."""
 CONTEXT = AnswerContext(
     model="claude-sonnet-4-5",
     answer_id="chatcmpl-held",
@@ -90,7 +125,8 @@ def test_every_case_has_its_files_or_a_reason(
 def test_a_request_is_sent_as_the_file_says(dialect: str, case: str) -> None:
     """The same for every attempt, and from the caller's own bytes."""
     expected = golden(dialect, case, "request")
-    chat = Chat.parse((GOLDEN / case / "chat.json").read_bytes())
+    asked = Chat.parse((GOLDEN / case / "chat.json").read_bytes())
+    chat = dataclasses.replace(asked, media=FETCHED)
 
     first = DIALECTS[dialect].encode(chat, deployment(dialect))
     again = DIALECTS[dialect].encode(chat, deployment(dialect))
@@ -114,12 +150,26 @@ def test_an_answer_reads_as_the_file_says(dialect: str, case: str) -> None:
     assert json.loads(answer.body) == json.loads(golden(dialect, case, "completion"))
 
 
+def events_of(dialect: str, case: str) -> list[bytes]:
+    """Read a golden stream as the events that came over the wire."""
+    stream = golden(dialect, case, "stream")
+    if not dialect.startswith("bedrock-"):
+        *events, last = stream.split(b"\n\n")
+        return [event + b"\n\n" for event in events] + ([last] if last else [])
+    held = [json.loads(line) for line in stream.splitlines()]
+    if dialect == "bedrock-invoke":
+        return [aws_frames.chunk(each) for each in held]
+    return [
+        aws_frames.event(name, data) for each in held for name, data in each.items()
+    ]
+
+
 def streamed(dialect: str, stream: bytes, size: int) -> tuple[list[Any], Any]:
     """Read a stream in blocks of a size, to its end."""
     decoder = DIALECTS[dialect].decode_stream(CONTEXT)
     blocks = [stream[at : at + size] for at in range(0, len(stream), size)]
-    chunks = [chunk for block in blocks for chunk in decoder.feed(block)]
-    return chunks + decoder.finish(), decoder
+    events = b"".join(map(decoder.feed, blocks)) + decoder.finish()
+    return data_of(events), decoder
 
 
 @pytest.mark.parametrize("size", [1, 7, 1 << 20])
@@ -127,12 +177,12 @@ def streamed(dialect: str, stream: bytes, size: int) -> tuple[list[Any], Any]:
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_stream_reads_as_the_file_says(dialect: str, case: str, size: int) -> None:
     """Wherever it is cut, and OpenAI's SDK accepts every chunk."""
-    stream = golden(dialect, case, "stream")
+    stream = b"".join(events_of(dialect, case))
 
     chunks, decoder = streamed(dialect, stream, size)
 
-    last = decoder.usage_chunk(None)
-    found = [json.loads(chunk) for chunk in [*chunks, last]]
+    last = data_of(decoder.usage_event(None))
+    found = [json.loads(chunk) for chunk in [*chunks, *last]]
     for chunk in found:
         ChatCompletionChunk.model_validate(chunk)
         assert chunk["id"] == decoder.answer_id
@@ -147,10 +197,10 @@ def test_a_stream_reads_as_the_file_says(dialect: str, case: str, size: int) -> 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_cut_stream_never_looks_complete(dialect: str, case: str) -> None:
     """Up to the event that ends the answer, every cut is one that shows."""
-    events = golden(dialect, case, "stream").split(b"\n\n")
+    events = events_of(dialect, case)
     outcomes = []
-    for count in range(len(events)):
-        cut = b"\n\n".join(events[:count]) + b"\n\n"
+    for count in range(len(events) + 1):
+        cut = b"".join(events[:count])
 
         chunks, decoder = streamed(dialect, cut, 1 << 20)
 
@@ -193,6 +243,8 @@ def added_up(chunks: list[Any]) -> dict[str, Any]:
 
 
 def counted(usage: dict[str, Any]) -> dict[str, Any]:
+    """Take the counts that every provider gives: not all tell reasoning apart."""
+    usage = {**usage, "completion_tokens_details": {}}
     return {
         name: value for name, value in usage.items() if name.endswith("_tokens")
     } | functools.reduce(

@@ -1,13 +1,13 @@
 """What we keep in etcd is plain: a client that is not ours reads it."""
 
 import asyncio
-import re
 from contextlib import closing
 from datetime import timedelta
 
 from fakes.independent_reader import connect
 from fakes.patience import until
 from holdfast_resolver.etcd_stores import EtcdStores
+from holdfast_resolver.health.record import Record
 
 KEY = "a1" * 12
 
@@ -31,21 +31,22 @@ async def test_bindings_read_by_another_client(
     assert not more
 
 
-async def test_cooldowns_read_by_another_client(
+async def test_health_read_by_another_client(
     etcd_endpoint: str, etcd_prefix: str
 ) -> None:
-    """A cooldown is its end in Unix milliseconds, under a lease that outlives it."""
+    """A record is moments in Unix milliseconds, under a lease that outlives it."""
     stores = EtcdStores([etcd_endpoint], etcd_prefix, clock=lambda: 1_800_000_000.0)
     await stores.start()
-    stores.cooldowns.publish("aws/claude-sonnet-4-5-eu", 1_800_000_100_000)
+    record = Record(1_800_000_100_000, 1_800_000_000_000, 1_800_000_000_000, 1)
+    stores.health.publish("aws/claude-sonnet-4-5-eu@0badcafe", record)
     await stores.close()
 
     with closing(connect(etcd_endpoint)) as reader:
         value, metadata = await asyncio.to_thread(
-            reader.get, f"{etcd_prefix}/1/h/aws/claude-sonnet-4-5-eu"
+            reader.get, f"{etcd_prefix}/1/h/aws/claude-sonnet-4-5-eu@0badcafe"
         )
         lease = await asyncio.to_thread(reader.get_lease_info, metadata.lease_id)
-    assert re.fullmatch(rb"1800000100000", value)
+    assert value == b"1800000100000|1800000000000|1800000000000|1|due|0|0"
     assert lease.TTL >= 100
 
 

@@ -441,7 +441,7 @@ async def test_unreadable_entries_are_ignored(
         async with stores_on(etcd_endpoint, etcd_prefix) as stores:
             assert stores.sessions.get(KEY) is None
             assert stores.sessions.counts.reading.unreadable == 2
-            assert stores.cooldowns.counts.reading.unreadable == 1
+            assert stores.health.counts.reading.unreadable == 1
             stores.sessions.bind(KEY, AWS, TTL)
             await until(lambda: stores.sessions.counts.writing.lost == 1)
 

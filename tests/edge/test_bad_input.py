@@ -298,7 +298,6 @@ async def test_wants_a_timeout_that_is_one(edge: Edge, seconds: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("POST", "/v1/embeddings"),
         ("POST", "/v1/responses"),
         ("POST", "/v1/chat/completions/"),
         ("GET", "/"),

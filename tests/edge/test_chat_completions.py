@@ -246,5 +246,4 @@ async def test_resolves_for_the_callers_key_without_passing_it_on(serve: Serve) 
     asked = edge.resolver.asked[0]
     assert asked.model == MODEL
     assert asked.trace_id == response.headers["x-holdfast-trace-id"]
-    assert KEY.encode() not in asked.SerializeToString()
-    assert KEY.encode() not in executor.asked[0].SerializeToString()
+    assert KEY not in repr((asked, executor.asked[0].plan.wire))

@@ -5,15 +5,14 @@ from typing import Any
 
 import pytest
 
-from holdfast.api.catalog.v1 import catalog_pb2 as catalog_pb
-from holdfast.api.resolver.v1 import resolver_service_pb2 as resolver_pb
+from holdfast.model import Capability, Requirements
 from holdfast_edge.chat_request import parse_chat
 from holdfast_edge.requirements import requirements
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
 
 
-def needs(content: Any = "Hi", **body: Any) -> resolver_pb.Requirements:
+def needs(content: Any = "Hi", **body: Any) -> Requirements:
     written = json.dumps(
         {"model": "m", "messages": [{"role": "user", "content": content}], **body}
     ).encode()
@@ -23,30 +22,30 @@ def needs(content: Any = "Hi", **body: Any) -> resolver_pb.Requirements:
 @pytest.mark.parametrize(
     ("chat", "capability"),
     [
-        ({"tools": [{"type": "function"}]}, catalog_pb.CAPABILITY_TOOLS),
-        ({"functions": [{"name": "f"}]}, catalog_pb.CAPABILITY_TOOLS),
+        ({"tools": [{"type": "function"}]}, Capability.TOOLS),
+        ({"functions": [{"name": "f"}]}, Capability.TOOLS),
         (
             {"response_format": {"type": "json_schema", "json_schema": {}}},
-            catalog_pb.CAPABILITY_JSON_SCHEMA,
+            Capability.JSON_SCHEMA,
         ),
-        ({"content": [IMAGE]}, catalog_pb.CAPABILITY_IMAGE_INPUT),
+        ({"content": [IMAGE]}, Capability.IMAGE_INPUT),
         (
             {"content": [{"type": "input_audio", "input_audio": {"data": "AA"}}]},
-            catalog_pb.CAPABILITY_AUDIO_INPUT,
+            Capability.AUDIO_INPUT,
         ),
         (
             {"content": [{"type": "file", "file": {"file_data": "AA"}}]},
-            catalog_pb.CAPABILITY_PDF_INPUT,
+            Capability.PDF_INPUT,
         ),
         (
             {"content": [{"type": "video_url", "video_url": {"url": "u"}}]},
-            catalog_pb.CAPABILITY_VIDEO_INPUT,
+            Capability.VIDEO_INPUT,
         ),
     ],
 )
-def test_needs_what_it_uses(chat: dict[str, Any], capability: int) -> None:
+def test_needs_what_it_uses(chat: dict[str, Any], capability: Capability) -> None:
     """Tools, schemas and media each ask for their capability, and no other."""
-    assert needs(**chat).capabilities == [capability]
+    assert needs(**chat).capabilities == {capability}
 
 
 @pytest.mark.parametrize(

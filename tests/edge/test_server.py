@@ -6,6 +6,7 @@ import re
 import socket
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from fakes.patience import until
 from fakes.services import KEY, AnsweringExecutor, WaitingExecutor
@@ -85,6 +86,66 @@ async def test_keeps_a_connection_for_the_next_call(serve: Serve) -> None:
     await writer.wait_closed()
 
     assert statuses == [b"400", b"200", b"400", b"200"]
+
+
+def chat_request(**changed: object) -> bytes:
+    """Write a chat request, head and body."""
+    body = json.dumps({**CHAT, **changed}).encode()
+    return (
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: edge\r\nx-api-key: "
+        + KEY.encode()
+        + b"\r\ncontent-length: %d\r\n\r\n" % len(body)
+        + body
+    )
+
+
+async def test_answers_requests_that_come_at_once_in_their_order(serve: Serve) -> None:
+    """The second waits for the first, also where that is a stream."""
+    executor = WaitingExecutor(first_chunk=True)
+    edge = await serve(executor)
+    asked = chat_request(stream=True) + b"GET /none HTTP/1.0\r\n\r\n"
+
+    answering = asyncio.create_task(send(edge, asked))
+    await executor.began.wait()
+    executor.release.set()
+    answer = await answering
+
+    first, _, second = answer.partition(b"data: [DONE]\n\n\r\n0\r\n\r\n")
+    assert first.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert second.startswith(b"HTTP/1.1 404 Not Found\r\n")
+
+
+async def test_tells_a_head_request_what_a_get_would_say(serve: Serve) -> None:
+    """The same head, and no body."""
+    edge = await serve(AnsweringExecutor())
+
+    asked = b" /healthz HTTP/1.1\r\nhost: edge\r\nconnection: close\r\n\r\n"
+    got, told = [await send(edge, method + asked) for method in (b"GET", b"HEAD")]
+
+    head, _, body = got.partition(b"\r\n\r\n")
+    trace = re.compile(rb"\r\n(x-holdfast-trace-id|date): [^\r]*")
+    assert body
+    assert trace.sub(b"", told) == trace.sub(b"", head) + b"\r\n\r\n"
+
+
+async def test_sends_no_header_that_holds_a_line_break() -> None:
+    """What would add a header of somebody else's making is no answer at all."""
+
+    async def smuggles(_scope: Scope, _receive: Receive, send: Send) -> None:
+        headers = [(b"x-name", b"value\r\nset-cookie: theirs"), (b"a", b"b\n")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"theirs"})
+
+    server = EdgeServer(smuggles, "127.0.0.1:0")
+    host, port = (await server.start()).split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"GET / HTTP/1.1\r\nhost: edge\r\nconnection: close\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    await server.stop()
+
+    assert b"theirs" not in answer
 
 
 async def test_finishes_what_runs_when_it_is_stopped(serve: Serve) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletionChunk
 
+from holdfast.events import data_of
 from holdfast.model import Outcome, Usage
 from holdfast_executor.chat import AnswerContext
 from holdfast_executor.dialects.anthropic_messages import AnthropicMessages
@@ -67,7 +68,7 @@ class Read:
 
     def __init__(self, *events: dict[str, Any]) -> None:
         self.stream: AnthropicStream = AnthropicMessages().decode_stream(CONTEXT)
-        raw = self.stream.feed(wire(*events)) + self.stream.finish()
+        raw = data_of(self.stream.feed(wire(*events)) + self.stream.finish())
         for chunk in raw:
             ChatCompletionChunk.model_validate_json(chunk)
         self.chunks = [json.loads(chunk) for chunk in raw]
@@ -93,17 +94,12 @@ def test_golden_streams(case: str, size: int) -> None:
     raw = (GOLDEN / case / "anthropic-messages.stream.txt").read_bytes()
     stream = AnthropicMessages().decode_stream(CONTEXT)
 
-    chunks = [
-        chunk
-        for start in range(0, len(raw), size)
-        for chunk in stream.feed(raw[start : start + size])
-    ]
-    chunks += stream.finish()
-    last = stream.usage_chunk(None)
+    blocks = [raw[start : start + size] for start in range(0, len(raw), size)]
+    events = b"".join(map(stream.feed, blocks)) + stream.finish()
+    events += stream.usage_event(None)
 
     expected = (GOLDEN / case / "anthropic-messages.chunks.jsonl").read_text()
-    assert last is not None
-    assert [*chunks, last] == [line.encode() for line in expected.splitlines()]
+    assert data_of(events) == [line.encode() for line in expected.splitlines()]
 
 
 def test_one_role_first_and_one_finish_reason_last() -> None:
@@ -241,7 +237,7 @@ def test_an_error_event_is_a_failure(kind: str, outcome: Outcome) -> None:
     assert read.stream.failure.outcome is outcome
     assert read.texts("content") == ["a"]
     assert not read.stream.is_complete
-    assert read.stream.feed(wire(said("c"))) == []
+    assert read.stream.feed(wire(said("c"))) == b""
 
 
 @pytest.mark.parametrize(
@@ -321,14 +317,14 @@ def test_without_usage_there_is_no_usage_chunk() -> None:
     """None is written that the provider did not report."""
     read = Read(said("a"), STOP)
 
-    assert read.stream.usage_chunk(5) is None
+    assert read.stream.usage_event(5) == b""
     assert read.chunks[0]["id"] == "chatcmpl-held"
 
 
 def test_the_usage_chunk_says_what_it_is_told_to() -> None:
     """The whole request's cost, which only the executor knows."""
-    last = Read(START, said("a"), ended()).stream.usage_chunk(1_500)
+    events = Read(START, said("a"), ended()).stream.usage_event(1_500)
 
-    assert last is not None
+    [last] = data_of(events)
     ChatCompletionChunk.model_validate_json(last)
     assert json.loads(last)["usage"]["cost"] == 0.0000015

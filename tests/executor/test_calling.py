@@ -25,6 +25,7 @@ from fakes.scripted_provider import (
 )
 from holdfast.model import Deployment, Limits, Outcome
 from holdfast.settings import Secret
+from holdfast_executor.auth import Authentication
 from holdfast_executor.calling import OUTCOMES, Caller
 from holdfast_executor.chat import Chat
 from holdfast_executor.credentials import Credentials
@@ -46,7 +47,8 @@ async def calling() -> AsyncIterator[Caller]:
     transport = Transport()
     await transport.start()
     try:
-        yield Caller(transport, Credentials({"provider:a": {"key": Secret("k-a")}}))
+        held = {"provider:a": {"default": {"key": Secret("k-a")}}}
+        yield Caller(transport, Authentication(Credentials(held)))
     finally:
         await transport.close()
 
@@ -71,7 +73,10 @@ async def open_of(place: Deployment, seconds: float = 60.0):
         )
         if isinstance(opened, ProviderError):
             return opened, b""
-        pieces = [piece async for block in opened.chunks() for piece in block]
+        pieces = []
+        while events := await opened.read():
+            pieces.append(events)
+        await opened.close()
         return opened, b"".join(pieces)
 
 

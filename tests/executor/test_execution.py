@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from fakes.clock import Clock
-from fakes.plans import deployment, order, step
+from fakes.plans import attempt, deployment, order, step
 from holdfast.errors import (
     AllAttemptsFailedError,
     AllDeploymentsUnavailableError,
@@ -20,10 +20,13 @@ from holdfast.errors import (
     PlanRefusedError,
     ProviderRejectedRequestError,
 )
-from holdfast.model import Limits, Outcome, ScopedPolicy
+from holdfast.health import Rests, health_keys
+from holdfast.model import Limits, Outcome, ScopedPolicy, StepReason
 from holdfast.outcome import CONSEQUENCES, Then
 from holdfast_executor.dialects import ProviderError
-from holdfast_executor.execution import Order, Progress, Record, Walk
+from holdfast_executor.execution import Empty, Order, Progress, Record, Walk
+from holdfast_executor.lessons import Lessons, Resting
+from holdfast_executor.retry_budget import RetryBudget
 
 EU = ScopedPolicy("project web", geographies=frozenset({"eu"}))
 A, B, C = (step(f"{p}/m-eu") for p in "abc")
@@ -44,7 +47,12 @@ def failure(outcome: Outcome, **facts) -> ProviderError:
 class Trip:
     """A walk whose calls end as they are told, in turn; the rest answer."""
 
-    def __init__(self, plan: Order, *endings: ProviderError | Callable) -> None:
+    def __init__(
+        self,
+        plan: Order,
+        *endings: ProviderError | Callable,
+        lessons: Lessons | None = None,
+    ) -> None:
         self.called: list[str] = []
         self.records: list[Record] = []
         self.told: list[tuple[str, Outcome]] = []
@@ -56,7 +64,7 @@ class Trip:
             ),
             Clock().now_ms,
         )
-        self._walk = Walk(self.progress, self._call)
+        self._walk = Walk(self.progress, self._call, lessons)
 
     async def go(self) -> str:
         return await self._walk.go()
@@ -129,7 +137,11 @@ async def test_all_steps_failing_is_told_with_every_attempt():
         (2, "b/m-eu", 0),
         (3, "c/m-eu", 429),
     ]
-    assert error.metadata == {"plan_id": "p1", "attempt_count": "3"}
+    assert error.metadata == {
+        "plan_id": "p1",
+        "attempt_count": "3",
+        "retry_after_seconds": "5",
+    }
 
 
 async def test_no_more_attempts_are_made_than_allowed():
@@ -173,11 +185,9 @@ async def test_extra_tries_count_among_all_attempts():
     assert trip.called == ["a/m-eu", "a/m-eu"]
 
 
-@pytest.mark.parametrize(
-    "outcome", [Outcome.TIMED_OUT, Outcome.UNUSABLE, Outcome.PARSE_FAILED]
-)
+@pytest.mark.parametrize("outcome", [Outcome.TIMED_OUT, Outcome.UNUSABLE])
 async def test_what_waiting_does_not_mend_is_not_asked_again(outcome):
-    """A silent deployment, a wrong credential and bad output move on at once."""
+    """A silent deployment and a wrong credential move on at once."""
     trip = Trip(order(A, B, limits=RETRYING()), failure(outcome))
 
     await trip.go()
@@ -195,6 +205,234 @@ async def test_a_wait_that_is_too_long_is_not_waited(asks, cap, deadline):
     trip = Trip(order(A, B, limits=limits, seconds=deadline), limited)
 
     assert await trip.go() == "b/m-eu answered"
+
+
+DOWN = failure(Outcome.CONNECTION_FAILED)
+SPOILT = failure(Outcome.PARSE_FAILED, http_status=200)
+
+
+async def test_what_a_model_wrote_badly_is_asked_for_once_more():
+    """It writes something else each time; the same deployment may get it right."""
+    trip = Trip(order(A, B), SPOILT)
+
+    assert await trip.go() == "a/m-eu answered"
+    assert trip.called == ["a/m-eu", "a/m-eu"]
+
+
+async def test_what_a_model_wrote_badly_twice_is_asked_of_the_next():
+    """And each gets its second try."""
+    trip = Trip(order(A, B, C), SPOILT, SPOILT, SPOILT)
+
+    assert await trip.go() == "b/m-eu answered"
+    assert trip.called == ["a/m-eu", "a/m-eu", "b/m-eu", "b/m-eu"]
+
+
+async def test_asking_for_it_once_more_counts_among_all_attempts():
+    """The bound on attempts holds."""
+    trip = Trip(order(A, limits=Limits(max_attempts=1)), SPOILT, SPOILT)
+
+    await trip.fail(AllAttemptsFailedError)
+
+    assert trip.called == ["a/m-eu"]
+
+
+PIN = step("a/m-eu", reason=StepReason.PINNED)
+SOON = failure(
+    Outcome.RATE_LIMITED, http_status=429, retry_after=timedelta(milliseconds=1)
+)
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [Outcome.RATE_LIMITED, Outcome.SERVER_ERROR, Outcome.CONNECTION_FAILED],
+)
+async def test_a_pinned_deployment_is_asked_again_without_being_told_to(outcome):
+    """No other may take its place, so a passing fault is waited out."""
+    trip = Trip(order(PIN), failure(outcome))
+
+    assert await trip.go() == "a/m-eu answered"
+    assert trip.told == [("a/m-eu", outcome)]
+
+
+async def test_a_pinned_deployment_is_asked_three_times_at_most():
+    """As often as SDKs do."""
+    trip = Trip(order(PIN), DOWN, SOON, DOWN, DOWN)
+
+    await trip.fail(AllDeploymentsUnavailableError)
+
+    assert len(trip.called) == 3
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        failure(Outcome.TIMED_OUT),
+        failure(Outcome.UNUSABLE, http_status=401),
+        failure(Outcome.REJECTED, http_status=400),
+        failure(Outcome.RATE_LIMITED, retry_after=timedelta(seconds=6)),
+        failure(Outcome.SERVER_ERROR, retry_after=timedelta(days=1)),
+    ],
+    ids=["silent", "key", "request", "wait", "long-wait"],
+)
+async def test_a_pinned_deployment_is_not_asked_again_in_vain(ending):
+    """Silence, a wrong key, a wrong request and long waits are told at once."""
+    trip = Trip(order(PIN), ending)
+
+    await trip.fail()
+
+    assert trip.called == ["a/m-eu"]
+
+
+@pytest.mark.parametrize(
+    ("plan", "lessons"),
+    [
+        ({"limits": Limits(max_attempts=1)}, False),
+        ({"seconds": 0.2}, False),
+        ({}, True),
+    ],
+    ids=["attempts", "deadline", "budget"],
+)
+async def test_a_pinned_deployment_is_asked_again_within_all_bounds(plan, lessons):
+    """The most attempts, the request's time, and the project's budget."""
+    trip = Trip(order(PIN, **plan), DOWN, lessons=broke() if lessons else None)
+
+    await trip.fail()
+
+    assert trip.called == ["a/m-eu"]
+
+
+async def test_a_silent_deployment_is_never_asked_twice():
+    """Neither after a failure that is worth another try, nor before one."""
+    limits = Limits(retries_per_deployment=5)
+    trip = Trip(order(PIN, limits=limits), SOON, failure(Outcome.TIMED_OUT))
+
+    await trip.fail()
+
+    assert len(trip.called) == 2
+
+
+class Door:
+    """What can be closed, and knows whether it is."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+def says_nothing(trip: list[Trip], door: Door | None = None):
+    async def ending() -> Empty[str]:
+        record = trip[0].records[-1]
+        place = record.step.deployment.id
+        return Empty(f"{place} is empty", record, None, (door or Door()).close)
+
+    return ending
+
+
+def quiet(plan: Order, *endings, door: Door | None = None) -> Trip:
+    """Have a walk whose first call is answered without a word."""
+    made: list[Trip] = []
+    made.append(
+        Trip(
+            plan,
+            *(
+                says_nothing(made, door) if each is Empty else each
+                for each in (Empty, *endings)
+            ),
+        )
+    )
+    return made[0]
+
+
+async def test_an_empty_answer_is_bettered_by_the_next():
+    """It is noted as no use, and let go of."""
+    door = Door()
+    trip = quiet(order(A, B), door=door)
+
+    assert await trip.go() == "b/m-eu answered"
+    assert trip.told == [("a/m-eu", Outcome.PARSE_FAILED)]
+    assert trip.records[1].ordinal == 2
+    assert door.closed
+
+
+async def test_an_empty_answer_is_the_answer_where_there_is_no_next():
+    """As it came, as a success."""
+    door = Door()
+    trip = quiet(order(A), door=door)
+
+    assert await trip.go() == "a/m-eu is empty"
+    assert trip.told == []
+    assert not door.closed
+
+
+async def test_two_empty_answers_agree():
+    """A model that has nothing to say is not asked for it everywhere."""
+    trip = quiet(order(A, B, C), Empty)
+
+    assert await trip.go() == "b/m-eu is empty"
+    assert trip.called == ["a/m-eu", "b/m-eu"]
+
+
+@pytest.mark.parametrize(
+    "ending", [failure(Outcome.SERVER_ERROR), failure(Outcome.REJECTED)]
+)
+async def test_an_empty_answer_is_better_than_an_error(ending):
+    """And its attempt is told once."""
+    trip = quiet(order(A, B), ending)
+
+    assert await trip.go() == "a/m-eu is empty"
+    trip.progress.end(attempt("a/m-eu", ordinal=trip.records[0].ordinal))
+    assert trip.told == [
+        ("a/m-eu", Outcome.PARSE_FAILED),
+        ("b/m-eu", ending.outcome),
+    ]
+    assert len(trip.progress.begun) == 2
+
+
+async def test_an_empty_answer_counts_among_all_attempts():
+    """Where only one may be made it is the answer."""
+    trip = quiet(order(A, B, limits=Limits(max_attempts=1)))
+
+    assert await trip.go() == "a/m-eu is empty"
+
+
+async def test_an_empty_answer_is_let_go_of_with_its_caller():
+    """Nothing stays open behind a caller that goes away."""
+    door, begun = Door(), asyncio.Event()
+
+    async def waits():
+        begun.set()
+        await asyncio.Event().wait()
+
+    trip = quiet(order(A, B), waits, door=door)
+    walking = asyncio.create_task(trip.go())
+    await begun.wait()
+
+    walking.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await walking
+    assert door.closed
+
+
+async def test_too_long_for_a_bucket_says_nothing_of_windows():
+    """A deployment with the same window may have a larger bucket."""
+    steps = [step(deployment(f"{p}/m", context_window_tokens=9)) for p in "ab"]
+    trip = Trip(order(*steps), failure(Outcome.TOO_LONG, token_limit=5))
+
+    assert await trip.go() == "b/m answered"
+
+
+async def test_a_caller_is_never_told_to_wait_beyond_the_cap():
+    """By then the gateway itself would try again."""
+    limits = Limits(retry_after_cap=timedelta(seconds=20))
+    limited = failure(Outcome.RATE_LIMITED, retry_after=timedelta(days=1))
+    trip = Trip(order(A, limits=limits), limited)
+
+    error = await trip.fail()
+
+    assert error.metadata["retry_after_seconds"] == "20"
 
 
 async def test_a_step_outside_the_policy_is_never_called():
@@ -319,16 +557,9 @@ async def test_steps_are_read_only_as_far_as_they_are_needed():
             read.append(each)
             yield each
 
-    plan = order()
-    lazily = Order(**{**_fields(plan), "steps": reading()})
-
-    await Trip(lazily, failure(Outcome.SERVER_ERROR)).go()
+    await Trip(order(steps=reading()), failure(Outcome.SERVER_ERROR)).go()
 
     assert read == [A, B]
-
-
-def _fields(plan: Order) -> dict:
-    return {name: getattr(plan, name) for name in Order.__slots__}
 
 
 async def test_a_long_message_of_a_provider_is_cut_in_the_attempt():
@@ -338,3 +569,140 @@ async def test_a_long_message_of_a_provider_is_cut_in_the_attempt():
     error = await trip.fail()
 
     assert len(error.attempts[0].error_message) == 200
+
+
+def resting_now(**seconds: float) -> Rests:
+    """Say that providers' deployments rest, for how long each."""
+    now_ms = Clock().now_ms()
+    return Rests(
+        b"1",
+        {
+            health_keys(deployment(f"{name}/m-eu")).deployment: now_ms + int(each * 1e3)
+            for name, each in seconds.items()
+        },
+    )
+
+
+def rests(**seconds: float) -> Resting:
+    resting = Resting(Clock().now_ms)
+    resting.hear(resting_now(**seconds))
+    return resting
+
+
+def broke(resting: Resting | None = None) -> Lessons:
+    """Give lessons of a project that has used its budget up, in a moment."""
+    budget = RetryBudget(clock=lambda: 0.0)
+    caller = order().plan.caller
+    for _ in range(10):
+        budget.fare(caller, "whoever", is_aside=True)
+    return Lessons(resting or Resting(), budget)
+
+
+def cooling(place: str, seconds: float):
+    return step(
+        place, reason=StepReason.LAST_RESORT, cooldown=timedelta(seconds=seconds)
+    )
+
+
+async def test_who_was_left_aside_since_the_plan_was_made_is_passed_over():
+    """The plan was right when it was made; a healthy step follows."""
+    trip = Trip(order(A, B, C), lessons=Lessons(rests(a=5)))
+
+    assert await trip.go() == "b/m-eu answered"
+    assert trip.called == ["b/m-eu"]
+
+
+async def test_what_happens_while_a_step_is_tried_counts_for_the_next():
+    """Health is looked at when a step's turn comes, and not before."""
+    lessons = Lessons(rests())
+
+    async def meanwhile() -> ProviderError:
+        lessons.resting.hear(resting_now(b=5))
+        return DOWN
+
+    trip = Trip(order(A, B, C), meanwhile, lessons=lessons)
+
+    await trip.go()
+    assert trip.called == ["a/m-eu", "c/m-eu"]
+
+
+async def test_those_left_aside_come_last_and_the_soonest_back_first():
+    """Nobody is left out, whoever said that they rest."""
+    plan = order(A, B, cooling("c/m-eu", 9))
+    trip = Trip(plan, DOWN, DOWN, lessons=Lessons(rests(b=20)))
+
+    await trip.go()
+    assert trip.called == ["a/m-eu", "c/m-eu", "b/m-eu"]
+
+
+async def test_when_all_rest_the_soonest_back_is_tried_once():
+    """And nobody else, where the budget is used up; the error says when."""
+    plan = order(cooling("a/m-eu", 9), cooling("b/m-eu", 3), cooling("c/m-eu", 7))
+    trip = Trip(plan, DOWN, lessons=broke())
+
+    error = await trip.fail(AllDeploymentsUnavailableError)
+
+    assert trip.called == ["b/m-eu"]
+    assert error.metadata["retry_after_seconds"] == "7"
+
+
+async def test_an_untried_healthy_deployment_is_tried_whatever_the_budget():
+    """It is what the gateway is for."""
+    trip = Trip(order(A, B, C), DOWN, DOWN, lessons=broke())
+
+    assert await trip.go() == "c/m-eu answered"
+
+
+async def test_where_the_last_call_failed_another_costs_the_budget():
+    """A project that has none left goes on to who answers."""
+    lessons = broke()
+    await Trip(order(B), DOWN, lessons=lessons).fail()
+
+    trip = Trip(order(A, B, C), DOWN, lessons=lessons)
+
+    assert await trip.go() == "c/m-eu answered"
+    assert trip.called == ["a/m-eu", "c/m-eu"]
+
+
+async def test_extra_tries_cost_the_budget():
+    """The same deployment has just failed."""
+    plan = order(A, limits=Limits(retries_per_deployment=2))
+
+    trip = Trip(plan, DOWN, DOWN, DOWN, lessons=broke())
+
+    await trip.fail()
+    assert len(trip.called) == 1
+
+
+PROBE = step("p/m-eu", reason=StepReason.PROBE)
+
+
+@pytest.mark.parametrize("outcome", [*MOVES_ON, *ENDS, Outcome.FILTERED])
+async def test_whatever_is_wrong_with_a_probe_the_next_step_is_tried(outcome):
+    """The caller did not ask for it, and sees a fallback at most."""
+    trip = Trip(order(PROBE, A), failure(outcome), lessons=Lessons(rests(p=5)))
+
+    assert await trip.go() == "a/m-eu answered"
+    assert trip.called == ["p/m-eu", "a/m-eu"]
+
+
+async def test_a_probe_takes_no_attempt_from_the_caller():
+    """With one attempt allowed, the healthy step still has it."""
+    limits = Limits(max_attempts=1, retries_per_deployment=2)
+    trip = Trip(order(PROBE, A, limits=limits), failure(Outcome.RATE_LIMITED))
+
+    assert await trip.go() == "a/m-eu answered"
+    assert trip.called == ["p/m-eu", "a/m-eu"]
+
+
+async def test_a_probe_gets_less_time_than_others():
+    """Half of the limit, and a third of what is left of the request."""
+    trip = Trip(order(PROBE, A, seconds=12), DOWN)
+
+    await trip.go()
+    probe, other = trip.records
+
+    assert probe.limits.first_token_timeout == timedelta(seconds=15)
+    assert probe.patience_s == pytest.approx(4, abs=0.5)
+    assert other.limits == Limits()
+    assert other.patience_s > 12

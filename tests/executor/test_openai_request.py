@@ -1,5 +1,6 @@
 """What an OpenAI-compatible provider is sent: the caller's request, as it came."""
 
+import dataclasses
 import json
 import string
 from typing import Any
@@ -186,3 +187,99 @@ def test_one_chat_is_encoded_afresh_for_each_deployment() -> None:
 
     assert first == again
     assert chat.body == body
+
+
+def speaking(*members: dict[str, Any]) -> bytes:
+    messages = [
+        {"role": "user", "content": "Hi"},
+        *({"role": "assistant", "content": "Yes.", **each} for each in members),
+    ]
+    return json.dumps({"model": "m", "messages": messages}).encode()
+
+
+def history(body: bytes, model: str) -> list[dict[str, Any]]:
+    """Return what is sent of the assistant's messages, without what all have."""
+    place = dataclasses.replace(DEPLOYMENT, model_id=model)
+    sent = json.loads(DIALECT.encode(Chat.parse(body), place).body)["messages"]
+    usual = {"role", "content"}
+    return [{k: v for k, v in each.items() if k not in usual} for each in sent[1:]]
+
+
+def signed_call(**google: str) -> dict[str, Any]:
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": ""}}
+    return {"tool_calls": [{**call, "extra_content": {"google": google}}]}
+
+
+THOUGHT = {"type": "thinking", "thinking": "Hm.", "signature": "s"}
+MARKED = {**THOUGHT, "issuer": "anthropic"}
+REASONED = {"reasoning_content": "Hm.", "thinking_blocks": [MARKED]}
+SIGNED = signed_call(thought_signature="s", issuer="gemini-3-pro")
+UNMARKED = signed_call(thought_signature="s")
+BARE = {
+    "tool_calls": [
+        {"id": "a", "type": "function", "function": {"name": "f", "arguments": ""}}
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("said", "model", "sent"),
+    [
+        pytest.param(REASONED, "gpt-5", {}, id="claudes-thinking-to-gpt"),
+        pytest.param(REASONED, "claude-sonnet-4-5", {}, id="from-claudes-own-api"),
+        pytest.param(
+            {"thinking_blocks": [THOUGHT]},
+            "claude-sonnet-4-5",
+            {"thinking_blocks": [THOUGHT]},
+            id="from-a-provider-like-this-one",
+        ),
+        pytest.param({"thinking_blocks": [THOUGHT]}, "gpt-5", {}, id="and-to-gpt"),
+        pytest.param(SIGNED, "gpt-5", BARE, id="geminis-signature-to-gpt"),
+        pytest.param(SIGNED, "gemini-2.5-pro", BARE, id="to-another-gemini"),
+        pytest.param(SIGNED, "gemini-3-pro", UNMARKED, id="to-the-same-gemini"),
+        pytest.param(UNMARKED, "gemini-3-pro", UNMARKED, id="as-google-wrote-it"),
+        pytest.param(UNMARKED, "gpt-5", BARE, id="as-google-wrote-it-to-gpt"),
+        pytest.param(
+            {"extra_content": {"google": {"thought_signature": "s"}, "x": 1}},
+            "gpt-5",
+            {"extra_content": {"x": 1}},
+            id="beside-somebody-elses",
+        ),
+        pytest.param(
+            {"reasoning_content": "Hm."},
+            "deepseek-v3",
+            {"reasoning_content": "Hm."},
+            id="thinking-that-nobody-signed",
+        ),
+    ],
+)
+def test_what_only_another_can_read_is_left_out(
+    said: dict[str, Any], model: str, sent: dict[str, Any]
+) -> None:
+    """A strict provider refuses fields that it does not know."""
+    assert history(speaking(said), model) == [sent]
+
+
+def test_the_other_messages_keep_their_bytes() -> None:
+    """So that what is cached of them stays so."""
+    first = b'{ "role":"user", "content" : "thinking_blocks \\u00e9" }'
+    last = b'{"role":"assistant","thinking_blocks":[],"content":"Yes."}'
+    body = b'{"model":"m","messages":[' + first + b" , " + last + b'],"x":1.0}'
+
+    sent = encoded(body)
+
+    answered = b'{"role":"assistant","content":"Yes."}'
+    assert sent == (
+        b'{"model":"up/stream-1","messages":[' + first + b"," + answered + b'],"x":1.0}'
+    )
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [b'"thinking_blocks"', b'["thinking_blocks"]', b'[{"thinking_blocks":7}]'],
+)
+def test_a_history_that_is_none_goes_through(messages: bytes) -> None:
+    """What is wrong with it is the provider's to say."""
+    body = b'{"model":"up/stream-1","messages":' + messages + b"}"
+
+    assert encoded(body) == body

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionChunk
 
 from fakes.openai_answers import WHOLES
+from holdfast.events import data_of
 from holdfast.model import Outcome, Usage
 from holdfast_executor.chat import AnswerContext
 from holdfast_executor.dialects.openai_chat import OpenAIChat
@@ -56,11 +57,11 @@ def streamed(stream: bytes) -> tuple[OpenAIChatStream, list[dict[str, Any]]]:
     whole = DIALECT.decode_stream(CONTEXT)
     chunks = whole.feed(stream) + whole.finish()
     bytewise = DIALECT.decode_stream(CONTEXT)
-    cut = [out for byte in stream for out in bytewise.feed(bytes([byte]))]
+    cut = b"".join([bytewise.feed(bytes([byte])) for byte in stream])
     assert cut + bytewise.finish() == chunks
     assert bytewise.is_complete == whole.is_complete
     assert bytewise.failure == whole.failure
-    found = [json.loads(out) for out in chunks]
+    found = [json.loads(out) for out in data_of(chunks)]
     for out in found:
         ChatCompletionChunk.model_validate(out)
         assert "usage" not in out
@@ -91,8 +92,8 @@ def test_the_usage_chunk_keeps_the_providers_members_and_adds_the_cost() -> None
     """It is written once, at the end, with no choices."""
     stream, _ = streamed(events(ROLE, HI, STOP, USAGE))
 
-    written = json.loads(stream.usage_chunk(105_500) or b"")
-    unpriced = json.loads(stream.usage_chunk(None) or b"")
+    [written] = map(json.loads, data_of(stream.usage_event(105_500)))
+    [unpriced] = map(json.loads, data_of(stream.usage_event(None)))
 
     ChatCompletionChunk.model_validate(written)
     assert written["choices"] == []
@@ -104,7 +105,7 @@ def test_a_stream_without_usage_has_no_usage_chunk() -> None:
     """Nothing is made up."""
     stream, _ = streamed(events(ROLE, HI, STOP, b"[DONE]"))
 
-    assert stream.usage_chunk(7) is None
+    assert stream.usage_event(7) == b""
 
 
 def test_usage_in_every_chunk_is_cumulative_and_the_last_one_holds() -> None:
@@ -331,8 +332,8 @@ def test_an_error_in_the_stream_fails_it(broken: bytes, outcome: Outcome) -> Non
     assert stream.failure.outcome is outcome
     assert not stream.is_complete
     assert len(chunks) == 2
-    assert stream.feed(events(STOP)) == []
-    assert stream.finish() == []
+    assert stream.feed(events(STOP)) == b""
+    assert stream.finish() == b""
 
 
 def test_an_error_beside_the_first_chunk_fails_before_any_content() -> None:
@@ -505,5 +506,5 @@ def test_any_stream_is_mended_or_fails(wholes: list[Any]) -> None:
     """Whatever events a provider sends, the SDK can read what comes of them."""
     stream, _ = streamed(events(*wholes))
 
-    if usage := stream.usage_chunk(1):
+    for usage in data_of(stream.usage_event(1)):
         ChatCompletionChunk.model_validate(json.loads(usage))

@@ -2,13 +2,17 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 
+from fakes.clock import Clock
 from fakes.patience import until
-from fakes.plans import CALLER, attempt, order
-from holdfast import convert
-from holdfast.api.resolver.v1 import resolver_service_pb2 as pb
+from fakes.plans import CALLER, attempt, deployment, order, step
 from holdfast.errors import ServiceUnavailableError
+from holdfast.health import Rests, health_keys
+from holdfast.ports import Answering, AttemptReport
+from holdfast_executor.execution import Progress
+from holdfast_executor.lessons import Resting
 from holdfast_executor.reporting import Reporter
 
 AWAY = ServiceUnavailableError("nobody there", service="resolver")
@@ -18,22 +22,25 @@ class ListeningResolver:
     """Takes reports; raises what it is told to first, once each."""
 
     def __init__(self, *raises: Exception) -> None:
-        self.batches: list[pb.ReportAttemptsRequest] = []
+        self.batches: list[Sequence[AttemptReport]] = []
         self._raises = list(raises)
         self.asked = 0
+        self.rests: Rests | None = None
+        self.versions: list[bytes] = []
 
     @property
     def ordinals(self) -> list[int]:
-        return [
-            each.attempts[0].ordinal for batch in self.batches for each in batch.reports
-        ]
+        return [each.attempts[0].ordinal for batch in self.batches for each in batch]
 
     async def report_attempts(self, request, *, deadline=None):
+        self.versions.append(request.known_rests)
+        if not request.reports:
+            return self.rests
         self.asked += 1
         if self._raises:
             raise self._raises.pop(0)
-        self.batches.append(request)
-        return pb.ReportAttemptsResponse()
+        self.batches.append(request.reports)
+        return self.rests
 
 
 class ResolverThatLeaves(ListeningResolver):
@@ -68,28 +75,28 @@ def tell(reporter: Reporter, ordinals) -> None:
 async def test_a_report_says_all_that_the_resolver_learns_from():
     """Whose attempt of which plan it was, and what the session was bound to."""
     resolver = ListeningResolver()
-    reporter = Reporter(resolver)
+    reporter = Reporter(resolver, Resting())
     reporter.start()
 
     tell(reporter, [1])
     await until(lambda: resolver.batches)
     await reporter.close()
 
-    (told,) = resolver.batches[0].reports
-    assert told == pb.AttemptReport(
-        caller=convert.caller_to_wire(CALLER),
+    (told,) = resolver.batches[0]
+    assert told == AttemptReport(
+        CALLER,
         plan_id="p1",
         session_key="s" * 24,
         bound_deployment_id="b/m-us",
-        attempts=[convert.attempt_to_wire(attempt())],
-        retry_after_cap_seconds=60,
+        attempts=(attempt(),),
+        retry_after_cap=timedelta(seconds=60),
     )
 
 
 async def test_reports_go_in_batches_and_in_order():
     """A thousand reports are a handful of calls."""
     resolver = ListeningResolver()
-    reporter = Reporter(resolver)
+    reporter = Reporter(resolver, Resting())
     reporter.start()
 
     tell(reporter, range(1_000))
@@ -103,7 +110,7 @@ async def test_reports_go_in_batches_and_in_order():
 async def test_reports_wait_while_the_resolver_is_away():
     """What could not be told is told later, before what came after it."""
     resolver = ResolverThatLeaves(lambda: tell(reporter, [3]))
-    reporter = Reporter(resolver)
+    reporter = Reporter(resolver, Resting())
     reporter.start()
 
     tell(reporter, [1, 2])
@@ -116,7 +123,7 @@ async def test_reports_wait_while_the_resolver_is_away():
 async def test_a_batch_that_the_resolver_cannot_take_is_not_sent_for_ever():
     """What follows it is told all the same."""
     resolver = ListeningResolver(ValueError("no such outcome"))
-    reporter = Reporter(resolver)
+    reporter = Reporter(resolver, Resting())
     reporter.start()
 
     tell(reporter, [1])
@@ -131,7 +138,7 @@ async def test_a_batch_that_the_resolver_cannot_take_is_not_sent_for_ever():
 async def test_only_so_many_reports_wait():
     """The oldest are given up, and memory stays bounded."""
     resolver = ListeningResolver()
-    reporter = Reporter(resolver)
+    reporter = Reporter(resolver, Resting())
 
     tell(reporter, range(10_500))
     await reporter.close()
@@ -142,7 +149,7 @@ async def test_only_so_many_reports_wait():
 async def test_closing_tells_what_still_waits():
     """A process that ends loses no report while a resolver is there."""
     resolver = ListeningResolver()
-    reporter = Reporter(resolver)
+    reporter = Reporter(resolver, Resting())
     reporter.start()
 
     tell(reporter, range(450))
@@ -154,7 +161,7 @@ async def test_closing_tells_what_still_waits():
 async def test_closing_does_not_wait_for_a_resolver_that_is_away():
     """It asks once, and ends."""
     resolver = ListeningResolver(*itertools.repeat(AWAY, 5))
-    reporter = Reporter(resolver)
+    reporter = Reporter(resolver, Resting())
 
     tell(reporter, range(450))
     await reporter.close()
@@ -165,7 +172,7 @@ async def test_closing_does_not_wait_for_a_resolver_that_is_away():
 async def test_a_report_under_way_when_closing_is_told_again():
     """Whether it arrived is not known; to be told twice does no harm."""
     hung = HungResolver()
-    reporter = Reporter(hung)
+    reporter = Reporter(hung, Resting())
     reporter.start()
     tell(reporter, [1])
     await until(lambda: hung.asked == 1)
@@ -181,16 +188,90 @@ async def test_a_report_under_way_when_closing_is_told_again():
 async def test_what_changes_nothing_waits_for_company_and_the_rest_does_not():
     """A success where it was expected goes with others; a failure goes at once."""
     resolver = ListeningResolver()
-    reporter = Reporter(resolver)
+    reporter = Reporter(resolver, Resting())
     reporter.start()
     for _ in range(3):
-        reporter.tell(order([]), attempt(ordinal=1))
+        reporter.tell(order(), attempt(ordinal=1))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     told_before = len(resolver.batches)
-    reporter.tell(order([]), attempt(ordinal=2))
+    reporter.tell(order(), attempt(ordinal=2))
     await until(lambda: resolver.ordinals)
     await reporter.close()
 
     assert told_before == 0
-    assert [len(batch.reports) for batch in resolver.batches] == [4]
+    assert [len(batch) for batch in resolver.batches] == [4]
+
+
+PLACE = deployment()
+
+
+def resting_until(moment_ms: int, version: bytes = b"1") -> Rests:
+    return Rests(version, {health_keys(PLACE).deployment: moment_ms})
+
+
+async def test_the_answer_to_a_report_says_who_rests():
+    """What the resolver knows by then is known here too, with what it is called."""
+    clock, resolver = Clock(), ListeningResolver()
+    resolver.rests = resting_until(clock.now_ms() + 3_000)
+    resting = Resting(clock.now_ms)
+    reporter = Reporter(resolver, resting)
+    reporter.start()
+
+    tell(reporter, [1])
+    await until(lambda: resting.left(PLACE))
+    tell(reporter, [2])
+    await until(lambda: len(resolver.versions) > 1)
+    await reporter.close()
+
+    assert resting.left(PLACE) == timedelta(seconds=3)
+    assert resolver.versions[:2] == [b"", b"1"]
+
+
+async def test_who_rests_is_asked_for_where_there_is_nothing_to_report():
+    """A request that waits for a silent provider reports nothing meanwhile."""
+    clock, resolver = Clock(), ListeningResolver()
+    resting = Resting(clock.now_ms)
+    reporter = Reporter(resolver, resting, news_s=0.01)
+    reporter.start()
+    tell(reporter, [1])
+    await until(lambda: len(resolver.versions) > 1)
+    resolver.rests = resting_until(clock.now_ms() + 3_000)
+
+    await until(lambda: resting.left(PLACE))
+    resolver.rests = Rests()
+    await until(lambda: resting.left(PLACE) is None)
+    await reporter.close()
+
+
+async def test_what_was_heard_last_stands_while_the_resolver_is_away():
+    """Nobody becomes well because nobody says how they are."""
+    clock, resolver = Clock(), ListeningResolver(*itertools.repeat(AWAY, 3))
+    resting = Resting(clock.now_ms)
+    resting.hear(resting_until(clock.now_ms() + 3_000))
+    reporter = Reporter(resolver, resting)
+    reporter.start()
+    tell(reporter, [1])
+    await until(lambda: resolver.asked)
+    await reporter.close()
+
+    assert resting.left(PLACE) == timedelta(seconds=3)
+    clock.advance(3)
+    assert resting.left(PLACE) is None
+
+
+async def test_a_probe_that_begins_to_answer_is_told_at_once():
+    """However long its answer takes."""
+    resolver = ListeningResolver()
+    reporter = Reporter(resolver, Resting())
+    reporter.start()
+    plan = order(step(PLACE))
+    record = Progress(plan, lambda *_: None, Clock().now_ms).begin(step(PLACE))
+
+    reporter.answering(plan, record)
+    await until(lambda: resolver.batches)
+    await reporter.close()
+
+    ((told,),) = resolver.batches
+    assert told.answering == Answering(PLACE.id, Clock().now_ms())
+    assert told.attempts == ()

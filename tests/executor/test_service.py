@@ -1,20 +1,26 @@
 """The executor as its callers see it: signed plans in, answers out, over real HTTP."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import msgspec
 import pytest
 
-from fakes.plans import KEYS, deployment, signed, step
+from fakes.plans import deployment, signed, step
+from fakes.scene import (
+    BODY,
+    COST,
+    HASTY,
+    STREAMED,
+    WITH_USAGE,
+    messages,
+    scene,
+    text,
+)
 from fakes.scripted_provider import (
     ENDING,
     ROLE,
     SILENCE,
-    Reply,
-    ScriptedProvider,
     completion,
     delta,
     failing,
@@ -31,104 +37,10 @@ from holdfast.errors import (
     RequestMalformedError,
     StreamInterruptedError,
 )
-from holdfast.model import Attempt, Limits, Outcome, Pricing, SessionAffinity
-from holdfast_executor.calling import Caller
-from holdfast_executor.credentials import Credentials
-from holdfast_executor.service import ExecutorService
-from holdfast_executor.transport import Transport
-
-CHAT = pb.SURFACE_OPENAI_CHAT_COMPLETIONS
-BODY = b'{"model":"m","messages":[{"role":"user","content":"Hi"}]}'
-STREAMED = BODY[:-1] + b',"stream":true}'
-WITH_USAGE = BODY[:-1] + b',"stream":true,"stream_options":{"include_usage":true}}'
-PRICING = Pricing(3_000_000, 15_000_000, 300_000, 3_750_000)
-COST = 1_000 * 3_000 + 100 * 15_000
-"""Of the scripted provider's usage at that pricing, in nanodollars."""
-
-HASTY = Limits(idle_timeout=timedelta(milliseconds=150))
-
-
-class Scene:
-    """An executor and the providers of its plan: `a`, `b` and so on in order."""
-
-    def __init__(self, providers: list[ScriptedProvider], transport: Transport) -> None:
-        self.providers = providers
-        self.told: list[Attempt] = []
-        self.steps = [
-            step(
-                deployment(f"{name}/m-eu", base_uri=provider.base_uri, pricing=PRICING)
-            )
-            for name, provider in zip("abc", providers, strict=False)
-        ]
-        self.executor = ExecutorService(
-            KEYS,
-            Caller(transport, Credentials({})),
-            lambda _, attempt: self.told.append(attempt),
-        )
-
-    async def execute(self, body=BODY, *, seconds=None, **plan) -> pb.ExecuteResponse:
-        return await self.executor.execute(
-            pb.ExecuteRequest(
-                plan=signed(*self.steps, **plan), surface=CHAT, body=body
-            ),
-            deadline=_deadline(seconds),
-        )
-
-    def stream(self, body=STREAMED, *, seconds=None, **plan):
-        return self.executor.execute_stream(
-            pb.ExecuteStreamRequest(
-                plan=signed(*self.steps, **plan), surface=CHAT, body=body
-            ),
-            deadline=_deadline(seconds),
-        )
-
-    @property
-    def outcomes(self) -> list[tuple[str, Outcome]]:
-        return [(each.deployment_id, each.outcome) for each in self.told]
-
-
-def _deadline(seconds: float | None) -> float | None:
-    if seconds is None:
-        return None
-    return asyncio.get_running_loop().time() + seconds
-
-
-@contextlib.asynccontextmanager
-async def scene(*replies: Reply) -> AsyncIterator[Scene]:
-    """Have a provider for each reply, and a plan that tries them in order."""
-    async with contextlib.AsyncExitStack() as stack:
-        providers = [
-            await stack.enter_async_context(ScriptedProvider([reply]))
-            for reply in replies
-        ]
-        transport = Transport()
-        await transport.start()
-        stack.push_async_callback(transport.close)
-        yield Scene(providers, transport)
-
-
-async def messages(
-    stream, into: list[pb.ExecuteStreamResponse] | None = None
-) -> list[pb.ExecuteStreamResponse]:
-    """Read a stream to its end; what came before it broke off is in `into`."""
-    taken = [] if into is None else into
-    async for message in stream:
-        taken.append(message)
-    return taken
-
-
-def text(taken: list[pb.ExecuteStreamResponse]) -> str:
-    """Join the content of all chunks."""
-    chunks = [
-        msgspec.json.decode(event)
-        for message in taken
-        for event in message.chunks.events
-    ]
-    return "".join(
-        choice["delta"].get("content") or ""
-        for chunk in chunks
-        for choice in chunk["choices"]
-    )
+from holdfast.events import data_of
+from holdfast.model import Limits, Outcome, SessionAffinity
+from holdfast.ports import ExecuteRequest
+from holdfast.signing import SignedPlan
 
 
 async def test_an_answer_says_who_gave_it_and_what_it_cost():
@@ -225,18 +137,13 @@ async def test_a_plan_limits_a_request_whose_caller_named_no_time():
 async def test_an_altered_plan_is_refused_before_anything_is_sent():
     """Neither way of executing believes it."""
     async with scene(completion()) as s:
-        plan = signed(*s.steps)
-        plan.plan += b"\x0a\x00"
+        wire = signed(*s.steps).wire
+        wire.plan += b"\x0a\x00"
+        plan = SignedPlan(wire)
         with pytest.raises(PlanRefusedError):
-            await s.executor.execute(
-                pb.ExecuteRequest(plan=plan, surface=CHAT, body=BODY)
-            )
+            await s.executor.execute(ExecuteRequest(plan, BODY))
         with pytest.raises(PlanRefusedError):
-            await messages(
-                s.executor.execute_stream(
-                    pb.ExecuteStreamRequest(plan=plan, surface=CHAT, body=STREAMED)
-                )
-            )
+            await messages(s.executor.execute_stream(ExecuteRequest(plan, STREAMED)))
 
     assert s.providers[0].taken == []
 
@@ -264,7 +171,7 @@ async def test_another_surface_is_refused():
     async with scene(completion()) as s:
         with pytest.raises(RequestMalformedError, match="Surface 0"):
             await s.executor.execute(
-                pb.ExecuteRequest(plan=signed(*s.steps), body=BODY)
+                ExecuteRequest(signed(*s.steps), BODY, surface=pb.SURFACE_UNSPECIFIED)
             )
 
 
@@ -290,7 +197,7 @@ async def test_a_stream_bears_its_usage_only_where_that_was_asked_for(asked):
     async with scene(streamed("Hello")) as s:
         taken = await messages(s.stream(WITH_USAGE if asked else STREAMED))
 
-    last = msgspec.json.decode(taken[-2].chunks.events[-1])
+    last = msgspec.json.decode(data_of(taken[-2].chunks.events)[-1])
     assert (last["choices"] == []) is asked
     assert ("usage" in last and last["usage"]["cost"] == COST / 1e9) is asked
 
@@ -308,12 +215,12 @@ async def test_a_stream_that_fails_before_its_first_content_is_unseen(reply):
     assert text(taken) == "Hello"
 
 
-async def test_a_stream_that_breaks_after_content_ends_with_an_error():
+async def test_a_stream_that_is_not_to_be_rescued_ends_with_an_error():
     """What arrived is passed on; there is no `completed`, and nobody else is asked."""
     async with scene(stream(ROLE, delta(content="Hel")), streamed("Hello")) as s:
         taken = []
         with pytest.raises(StreamInterruptedError) as raised:
-            await messages(s.stream(), taken)
+            await messages(s.stream(limits=Limits(rescue_streams=False)), taken)
 
     assert text(taken) == "Hel"
     assert not any(message.HasField("completed") for message in taken)

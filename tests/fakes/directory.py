@@ -19,13 +19,20 @@ from holdfast.settings import (
     Settings,
 )
 from holdfast_resolver import directory
+from holdfast_resolver.crowds import Crowds
+from holdfast_resolver.health.tracking import Health
+from holdfast_resolver.probes import Probes
+from holdfast_resolver.residency import Residency
 from holdfast_resolver.service import ResolverService
 from holdfast_resolver.stores import (
-    CooldownStore,
-    MemoryCooldownStore,
+    HealthStore,
+    MemoryHealthStore,
+    MemoryProbeStore,
     MemorySessionStore,
+    ProbeStore,
     SessionStore,
 )
+from holdfast_resolver.warmth import Warmth
 
 KEY = "hf-web-1"
 BY_KEY = caller_pb2.Principal(api_key_digest=directory.key_digest(KEY))
@@ -60,7 +67,7 @@ def settings(
     )
     return Settings(
         providers={
-            name: ProviderSettings(name, None, "openai-chat", f"http://{name}.invalid")
+            name: ProviderSettings(name, {}, "openai-chat", f"http://{name}.invalid")
             for name in sorted(providers)
         },
         models=models,
@@ -73,14 +80,20 @@ def resolver(
     configured: Settings,
     *,
     sessions: SessionStore | None = None,
-    cooldowns: CooldownStore | None = None,
+    health: HealthStore | None = None,
+    probes: ProbeStore | None = None,
+    residency: HealthStore | None = None,
     clock: Clock | None = None,
 ) -> ResolverService:
     """Put a resolver together, with stores of its own unless some are given."""
+    clock = clock or Clock()
     return ResolverService(
         directory.build(configured, Catalog(), {}),
         KEYS,
         sessions or MemorySessionStore(),
-        cooldowns or MemoryCooldownStore(),
-        (clock or Clock()).now_ms,
+        Health(health or MemoryHealthStore(), clock.now_ms, jitter=lambda: 0.0),
+        Probes(probes or MemoryProbeStore(), clock.now_ms, jitter=lambda: 0.0),
+        Warmth(clock.now_ms),
+        Crowds(clock.now_ms),
+        Residency(residency or MemoryHealthStore(), clock.now_ms),
     )

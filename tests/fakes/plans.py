@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
-from holdfast import convert
-from holdfast.api.routing.v1 import plan_pb2
 from holdfast.model import (
     Attempt,
     Caller,
@@ -16,13 +14,14 @@ from holdfast.model import (
     Plan,
     PlanStep,
     ScopedPolicy,
-    SessionAffinity,
     StepReason,
 )
+from holdfast.ports import ExecuteRequest
 from holdfast.settings import AliasSettings, Defaults
-from holdfast.signing import PlanKey, PlanKeys
+from holdfast.signing import PlanKey, PlanKeys, SignedPlan
 from holdfast_executor.execution import Order
 from holdfast_resolver.directory import Membership, Names, Objection
+from holdfast_resolver.health.standing import HEALTHY, Standing
 
 CALLER = Caller("acme", "web")
 DEFAULTS = Defaults()
@@ -100,29 +99,24 @@ def plan(*steps: PlanStep, **facts) -> Plan:
     return Plan(**{**told, "steps": steps, **facts})
 
 
-def signed(*steps: PlanStep, **facts) -> plan_pb2.SignedPlan:
+def signed(*steps: PlanStep, **facts) -> SignedPlan:
     """Make a plan signed with `KEYS`."""
-    return KEYS.sign(convert.plan_to_wire(plan(*steps, **facts)))
+    return KEYS.sign(plan(*steps, **facts))
 
 
-def order(
-    *steps: PlanStep,
-    limits: Limits = LIMITS,
-    policies: tuple[ScopedPolicy, ...] = (),
-    seconds: float = 60.0,
-    **facts,
-) -> Order:
+def asking(body: bytes = b"{}") -> ExecuteRequest:
+    """Ask for a plan to be carried out that nobody looks into."""
+    return ExecuteRequest(signed(), body)
+
+
+def order(*steps: PlanStep, seconds: float = 60.0, **facts) -> Order:
     """Make a plan as the executor walks it, with so many seconds to go."""
-    told = {
-        "plan_id": "p1",
-        "trace_id": "0" * 31 + "1",
-        "caller": CALLER,
-        "session_key": "",
-        "session_affinity": SessionAffinity.NONE,
-        "bound_deployment_id": "",
-        "deadline": asyncio.get_running_loop().time() + seconds,
-    }
-    return Order(steps=steps, limits=limits, policies=policies, **{**told, **facts})
+    return Order(plan(*steps, **facts), asyncio.get_running_loop().time() + seconds)
+
+
+def stands(seconds: float | None) -> Standing:
+    """Say that a deployment is left aside for so long; None that it is well."""
+    return HEALTHY if seconds is None else Standing(timedelta(seconds=seconds))
 
 
 def attempt(

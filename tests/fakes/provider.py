@@ -20,6 +20,16 @@ from holdfast_cli.demo.simulator import Received, Simulator, Tally
 
 T = TypeVar("T")
 
+_ENDINGS = {
+    "anthropic-messages": "",
+    "anthropic-vertex": "/v1/projects/p",
+    "bedrock-converse": "",
+    "bedrock-invoke": "",
+    "gemini": "/v1/projects/p",
+    "openai-chat": "/v1",
+}
+"""What a dialect leaves to the address."""
+
 
 class SimulatedProviders:
     """Simulated providers on a free port; any provider id exists as it is called."""
@@ -37,8 +47,7 @@ class SimulatedProviders:
     ) -> str:
         """Return what a deployment of a provider has as its `base_uri`."""
         place = f"{provider}/{region}" if region else provider
-        version = "" if dialect == "anthropic-messages" else "/v1"
-        return f"http://127.0.0.1:{self.port}/{place}{version}"
+        return f"http://127.0.0.1:{self.port}/{place}{_ENDINGS[dialect]}"
 
     def fail(self, provider: str, fault: str, **wanted: Any) -> None:
         """Make a provider fail: `model`, `region`, `times`, `after`, `seconds`,

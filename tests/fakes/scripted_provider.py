@@ -98,7 +98,7 @@ def delta(finish_reason: str | None = None, **said: object) -> bytes:
 
 ROLE = delta(role="assistant", content="")
 STOP = delta("stop")
-_USAGE_EVENT = event(
+USAGE_EVENT = event(
     {
         "id": "chatcmpl-upstream",
         "object": "chat.completion.chunk",
@@ -108,7 +108,7 @@ _USAGE_EVENT = event(
         "usage": USAGE,
     }
 )
-ENDING = (STOP, _USAGE_EVENT, event("[DONE]"), _LAST_PIECE)
+ENDING = (STOP, USAGE_EVENT, event("[DONE]"), _LAST_PIECE)
 
 
 def stream(*pieces: bytes, holds: bool = False) -> Reply:

@@ -9,9 +9,16 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from holdfast.api.catalog.v1 import catalog_pb2
 from holdfast.api.catalog.v1 import catalog_service_pb2 as catalog_pb
 from holdfast.api.executor.v1 import executor_service_pb2 as executor_pb
-from holdfast.api.resolver.v1 import resolver_service_pb2 as resolver_pb
 from holdfast.api.routing.v1 import plan_pb2 as plan_pb
 from holdfast.errors import ApiKeyUnknownError, GatewayError, ModelNotFoundError
+from holdfast.events import event
+from holdfast.ports import (
+    ExecuteRequest,
+    ExecuteResponse,
+    ReportAttemptsRequest,
+    ResolveModelRequest,
+)
+from holdfast.signing import SignedPlan
 
 KEY = "hf-test-key"
 MODEL = "claude-sonnet-4-5"
@@ -62,23 +69,22 @@ COMPLETION = {
 
 
 def chunk(text: str, finish_reason: str | None = None) -> bytes:
-    """Write one chunk of a streamed answer."""
-    return json.dumps(
-        {
-            "id": "chatcmpl-1",
-            "object": "chat.completion.chunk",
-            "created": 1_700_000_000,
-            "model": MODEL,
-            "choices": [
-                {
-                    "index": 0,
-                    "delta": {"content": text},
-                    "finish_reason": finish_reason,
-                    "logprobs": None,
-                }
-            ],
-        }
-    ).encode()
+    """Write one event of a streamed answer."""
+    written = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1_700_000_000,
+        "model": MODEL,
+        "choices": [
+            {
+                "index": 0,
+                "delta": {"content": text},
+                "finish_reason": finish_reason,
+                "logprobs": None,
+            }
+        ],
+    }
+    return event(json.dumps(written).encode())
 
 
 def served(**more: object) -> executor_pb.Served:
@@ -100,7 +106,7 @@ class ResolverOfOneKey:
     """
 
     def __init__(self, models: Sequence[catalog_pb.ListedModel] = ()) -> None:
-        self.asked: list[resolver_pb.ResolveModelRequest] = []
+        self.asked: list[ResolveModelRequest] = []
         self.deadlines: list[float | None] = []
         self.models = list(models)
         self.aliases = [
@@ -108,11 +114,11 @@ class ResolverOfOneKey:
         ]
 
     async def resolve_model(
-        self, request: resolver_pb.ResolveModelRequest, *, deadline: float | None = None
-    ) -> resolver_pb.ResolveModelResponse:
+        self, request: ResolveModelRequest, *, deadline: float | None = None
+    ) -> SignedPlan:
         self.asked.append(request)
         self.deadlines.append(deadline)
-        _check(request.principal.api_key_digest)
+        _check(request.principal)
         if request.model not in (MODEL, PINNED):
             near = difflib.get_close_matches(request.model, [MODEL, PINNED])
             raise ModelNotFoundError(
@@ -143,19 +149,19 @@ class ResolverOfOneKey:
             trace_id=request.trace_id,
             revision="7",
         )
-        return resolver_pb.ResolveModelResponse(
-            plan=plan_pb.SignedPlan(
+        return SignedPlan(
+            plan_pb.SignedPlan(
                 plan=plan.SerializeToString(), signature=b"s", key_id="k"
             )
         )
 
     async def report_attempts(
         self,
-        request: resolver_pb.ReportAttemptsRequest,
+        request: ReportAttemptsRequest,
         *,
         deadline: float | None = None,
-    ) -> resolver_pb.ReportAttemptsResponse:
-        return resolver_pb.ReportAttemptsResponse()
+    ) -> None:
+        """Take it."""
 
     async def list_models(
         self, request: catalog_pb.ListModelsRequest, *, deadline: float | None = None
@@ -198,34 +204,27 @@ class AnsweringExecutor:
         self,
         *,
         completion: bytes | None = None,
-        events: Sequence[Sequence[bytes]] = (),
+        events: Sequence[bytes] = (),
         cost_usd_nanos: int | None = 2_100_000,
     ) -> None:
-        self.asked: list[
-            executor_pb.ExecuteRequest | executor_pb.ExecuteStreamRequest
-        ] = []
+        self.asked: list[ExecuteRequest] = []
         self.deadlines: list[float | None] = []
         self._completion = completion or json.dumps(COMPLETION).encode()
         self._events = events or (
-            [chunk("Hello")],
-            [chunk(" there"), chunk("", "stop")],
+            chunk("Hello"),
+            chunk(" there") + chunk("", "stop"),
         )
         self._cost = cost_usd_nanos
 
     async def execute(
-        self, request: executor_pb.ExecuteRequest, *, deadline: float | None = None
-    ) -> executor_pb.ExecuteResponse:
+        self, request: ExecuteRequest, *, deadline: float | None = None
+    ) -> ExecuteResponse:
         self.asked.append(request)
         self.deadlines.append(deadline)
-        return executor_pb.ExecuteResponse(
-            body=self._completion, served=served(cost_usd_nanos=self._cost)
-        )
+        return ExecuteResponse(self._completion, served(cost_usd_nanos=self._cost), ())
 
     async def execute_stream(
-        self,
-        request: executor_pb.ExecuteStreamRequest,
-        *,
-        deadline: float | None = None,
+        self, request: ExecuteRequest, *, deadline: float | None = None
     ) -> AsyncGenerator[executor_pb.ExecuteStreamResponse, None]:
         self.asked.append(request)
         self.deadlines.append(deadline)
@@ -244,15 +243,12 @@ class FailingExecutor:
         self._error = error
 
     async def execute(
-        self, request: executor_pb.ExecuteRequest, *, deadline: float | None = None
-    ) -> executor_pb.ExecuteResponse:
+        self, request: ExecuteRequest, *, deadline: float | None = None
+    ) -> ExecuteResponse:
         raise self._error
 
     async def execute_stream(
-        self,
-        request: executor_pb.ExecuteStreamRequest,
-        *,
-        deadline: float | None = None,
+        self, request: ExecuteRequest, *, deadline: float | None = None
     ) -> AsyncIterator[executor_pb.ExecuteStreamResponse]:
         raise self._error
         yield
@@ -266,14 +262,11 @@ class BreakingOffExecutor(FailingExecutor):
         self._ending = error
 
     async def execute_stream(
-        self,
-        request: executor_pb.ExecuteStreamRequest,
-        *,
-        deadline: float | None = None,
+        self, request: ExecuteRequest, *, deadline: float | None = None
     ) -> AsyncIterator[executor_pb.ExecuteStreamResponse]:
         yield executor_pb.ExecuteStreamResponse(served=served())
         yield executor_pb.ExecuteStreamResponse(
-            chunks=executor_pb.Chunks(events=[chunk("Hel")])
+            chunks=executor_pb.Chunks(events=chunk("Hel"))
         )
         if self._ending is not None:
             raise self._ending
@@ -296,29 +289,24 @@ class WaitingExecutor:
         self._first_chunk = first_chunk
 
     async def execute(
-        self, request: executor_pb.ExecuteRequest, *, deadline: float | None = None
-    ) -> executor_pb.ExecuteResponse:
+        self, request: ExecuteRequest, *, deadline: float | None = None
+    ) -> ExecuteResponse:
         await self._wait()
-        return executor_pb.ExecuteResponse(
-            body=json.dumps(COMPLETION).encode(), served=served()
-        )
+        return ExecuteResponse(json.dumps(COMPLETION).encode(), served(), ())
 
     async def execute_stream(
-        self,
-        request: executor_pb.ExecuteStreamRequest,
-        *,
-        deadline: float | None = None,
+        self, request: ExecuteRequest, *, deadline: float | None = None
     ) -> AsyncIterator[executor_pb.ExecuteStreamResponse]:
         if self._first_chunk:
             yield executor_pb.ExecuteStreamResponse(served=served())
             yield executor_pb.ExecuteStreamResponse(
-                chunks=executor_pb.Chunks(events=[chunk("Hel")])
+                chunks=executor_pb.Chunks(events=chunk("Hel"))
             )
         await self._wait()
         if not self._first_chunk:
             yield executor_pb.ExecuteStreamResponse(served=served())
         yield executor_pb.ExecuteStreamResponse(
-            chunks=executor_pb.Chunks(events=[chunk("lo", "stop")])
+            chunks=executor_pb.Chunks(events=chunk("lo", "stop"))
         )
         yield executor_pb.ExecuteStreamResponse(completed=executor_pb.Completed())
 
@@ -345,13 +333,10 @@ class FloodingExecutor(FailingExecutor):
         self.called_off = asyncio.Event()
 
     async def execute_stream(
-        self,
-        request: executor_pb.ExecuteStreamRequest,
-        *,
-        deadline: float | None = None,
+        self, request: ExecuteRequest, *, deadline: float | None = None
     ) -> AsyncIterator[executor_pb.ExecuteStreamResponse]:
         yield executor_pb.ExecuteStreamResponse(served=served())
-        events = [chunk("x" * 65_536)]
+        events = chunk("x" * 65_536)
         try:
             while True:
                 yield executor_pb.ExecuteStreamResponse(

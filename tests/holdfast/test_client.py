@@ -30,6 +30,7 @@ from holdfast.errors import (
 from holdfast.model import Outcome
 from holdfast.rpc.server import GrpcServer
 from holdfast.settings import ProviderSettings, Settings
+from holdfast_executor.auth import Authentication
 from holdfast_executor.calling import Caller
 from holdfast_executor.credentials import Credentials
 from holdfast_executor.service import ExecutorService
@@ -46,7 +47,7 @@ def calling(*providers: ScriptedProvider) -> Settings:
     configured = settings(model("m", *(deployment(f"{name}/m-eu") for name in places)))
     for name, provider in places.items():
         configured.providers[name] = ProviderSettings(
-            name, None, "openai-chat", provider.base_uri, allow_private_network=True
+            name, {}, "openai-chat", provider.base_uri, allow_private_network=True
         )
     return configured
 
@@ -63,7 +64,7 @@ async def gateway(*replies: Reply, executor=None) -> AsyncIterator[HoldfastClien
         await transport.start()
         stack.push_async_callback(transport.close)
         service = ExecutorService(
-            KEYS, Caller(transport, Credentials({})), lambda *_: None
+            KEYS, Caller(transport, Authentication(Credentials({}))), lambda *_: None
         )
         server = GrpcServer([])
         resolver_rpc.add_ResolverServiceServicer_to_server(
@@ -121,7 +122,7 @@ async def test_a_name_is_resolved_without_being_executed():
         with pytest.raises(ModelNotFoundError):
             await client.resolve("no-such-model")
 
-    assert [step.deployment.deployment_id for step in plan.steps] == ["a/m-eu"]
+    assert [step.deployment.id for step in plan.steps] == ["a/m-eu"]
 
 
 async def test_a_request_without_a_model_is_refused_at_once():

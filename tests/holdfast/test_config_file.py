@@ -1,5 +1,6 @@
 """What an operator gets from a configuration file that can be used."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from configuration_files import ENVIRONMENT, EVERYTHING, deployment, organization, parse
 from holdfast import config_file
 from holdfast.config_file import Loaded
-from holdfast.model import Capability, Limits, Pricing
+from holdfast.model import Capability, Hedge, Limits, Pricing
 from holdfast.settings import Secret, Settings
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "holdfast.yaml"
@@ -23,22 +24,48 @@ def test_a_file_with_every_field_loads():
     assert found.state_dir == Path(".holdfast")
     assert found.etcd.endpoints == ("127.0.0.1:2379",)
     assert found.etcd.prefix == "/holdfast"
-    assert found.defaults == Settings().defaults
+    without = replace(found.defaults.limits, hedge=None)
+    assert replace(found.defaults, limits=without) == Settings().defaults
+    assert found.defaults.limits.hedge == Hedge(timedelta(seconds=2), 0.02)
     assert found.shipped_catalog
-    assert found.providers["anthropic"].credential == {
+    assert found.providers["anthropic"].credentials["default"] == {
         "key": Secret(env="ANTHROPIC_API_KEY")
     }
-    assert found.providers["aws"].credential == {
+    assert found.providers["aws"].credentials["default"] == {
         "access_key_id": Secret(env="AWS_ACCESS_KEY_ID"),
         "secret_access_key": Secret(env="AWS_SECRET_ACCESS_KEY"),
     }
     lab = found.providers["lab-a"]
-    assert lab.credential == {"key": Secret(text="k-a")}
+    assert lab.credentials == {"default": {"key": Secret(text="k-a")}}
     assert (lab.dialect, lab.base_uri) == (
         "openai-chat",
         "http://127.0.0.1:9101/v1",
     )
     assert lab.allow_private_network
+
+
+def test_several_credentials_of_a_provider_keep_their_names_and_their_order():
+    """Each is written as the only one would be."""
+    text = """
+providers:
+  aws:
+    credentials:
+      spare: {env: AWS_BEARER_TOKEN_BEDROCK}
+      main: {role_arn: arn, web_identity_token: {file: token}}
+"""
+
+    found = parse(text).settings.providers["aws"].credentials
+
+    assert list(found.items()) == [
+        ("spare", {"key": Secret(env="AWS_BEARER_TOKEN_BEDROCK")}),
+        (
+            "main",
+            {
+                "role_arn": Secret("arn"),
+                "web_identity_token": Secret(file=Path("token")),
+            },
+        ),
+    ]
 
 
 def test_a_deployment_is_what_the_file_says_of_it():
@@ -106,7 +133,7 @@ def test_a_field_with_nothing_behind_it_counts_as_left_out():
     loaded = parse(text)
 
     assert loaded.settings.organizations[0].projects == ()
-    assert loaded.settings.providers["lab-a"].credential is None
+    assert loaded.settings.providers["lab-a"].credentials == {}
 
 
 def test_anchors_and_merges_work():
@@ -152,7 +179,29 @@ def test_the_narrower_place_holds():
     assert not b.defaults.limits.fall_back_on_content_filter
     assert b.defaults.limits.first_token_timeout == timedelta(seconds=7)
     assert b.defaults.limits.idle_timeout == timedelta(seconds=5)
-    assert b.defaults.midstream == "error"
+    assert not b.defaults.limits.rescue_streams
+
+
+def test_nothing_is_hedged_unless_the_file_says():
+    """An empty section is enough to say it; a share of nothing takes it back."""
+    text = "defaults: {HEDGE}\n" + organization(
+        "projects:",
+        "  - {id: a}",
+        "  - {id: b, defaults: {hedge: {after_s: 3}}}",
+        "  - {id: c, defaults: {hedge: {max_share: 0}}}",
+    )
+
+    def hedges(given: str) -> list[Hedge | None]:
+        (acme,) = parse(text.replace("HEDGE", given)).settings.organizations
+        return [project.defaults.limits.hedge for project in acme.projects]
+
+    three = timedelta(seconds=3)
+    assert hedges("max_attempts: 3") == [None, Hedge(three, 0.02), None]
+    assert hedges("hedge: {}") == [Hedge(), Hedge(three, 0.02), None]
+    assert hedges("hedge: {max_share: 0.5}")[:2] == [
+        Hedge(max_share=0.5),
+        Hedge(three, 0.5),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -228,10 +277,26 @@ def test_policies_are_read():
             ("lab", "x", "openai-chat", "bearer"),
         ),
         ("identifier: openai/x", ("openai", "x", "openai-chat", "none")),
+        (
+            "identifier: gemini/gemini-2.5-pro, api_key: k",
+            ("gemini", "gemini-2.5-pro", "gemini", "x-goog-api-key"),
+        ),
+        (
+            "identifier: vertex/gemini-2.5-pro, api_key: k",
+            ("vertex", "gemini-2.5-pro", "gemini", "google"),
+        ),
+        (
+            "identifier: vertex/claude-sonnet-4-5, api_key: k",
+            ("vertex", "claude-sonnet-4-5", "anthropic-vertex", "google"),
+        ),
+        (
+            "identifier: bedrock/eu.amazon.nova-lite-v1:0, api_key: k",
+            ("bedrock", "eu.amazon.nova-lite-v1:0", "bedrock-converse", "sigv4"),
+        ),
     ],
 )
 def test_a_custom_model_speaks_what_its_identifier_says(given, expected):
-    """Anthropic's dialect for its identifiers, OpenAI's for all others."""
+    """The makers' own dialect for its identifiers, OpenAI's for all others."""
     text = organization(
         f"custom_models: [{{name: n, {given}, extra: {{api_base: 'https://h.example/v1/'}}}}]"
     )

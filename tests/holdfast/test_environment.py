@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.api.routing.v1 import plan_pb2
+from fakes.plans import plan
 from holdfast.environment import (
     VARIABLES,
     Environment,
@@ -12,7 +12,7 @@ from holdfast.environment import (
     read,
 )
 from holdfast.errors import PlanRefusedError
-from holdfast.signing import PlanKeys, new_key, parse_keys
+from holdfast.signing import PlanKeys, SignedPlan, new_key, parse_keys
 
 
 def test_without_variables_everything_has_its_default():
@@ -32,9 +32,12 @@ def test_every_variable_is_read():
             "HOLDFAST_ETCD_ENDPOINTS": "etcd:2379",
             "HOLDFAST_PLAN_KEYS": "k:abc",
             "HOLDFAST_PLAN_KEYS_FILE": "/run/keys",
+            "HOLDFAST_SEALING_KEYS": "s:abc",
+            "HOLDFAST_SEALING_KEYS_FILE": "/run/seals",
             "HOLDFAST_METRICS_LISTEN": "0.0.0.0:9090",
             "HOLDFAST_LOG_LEVEL": "debug",
             "HOLDFAST_DRAIN_SECONDS": "2.5",
+            "HOLDFAST_WORKERS": "4",
         }
     )
 
@@ -46,11 +49,14 @@ def test_every_variable_is_read():
         etcd_endpoints=("etcd:2379",),
         plan_keys="k:abc",
         plan_keys_file=Path("/run/keys"),
+        sealing_keys="s:abc",
+        sealing_keys_file=Path("/run/seals"),
         metrics_listen="0.0.0.0:9090",
         log_level="debug",
         drain_seconds=2.5,
+        workers=4,
     )
-    assert len(VARIABLES) == 10
+    assert len(VARIABLES) == 13
 
 
 @pytest.mark.parametrize(
@@ -77,10 +83,11 @@ def test_plan_keys_come_from_the_variable_or_from_a_file(tmp_path):
 
     by_text = Environment(plan_keys=key).keys()
     by_file = Environment(plan_keys=new_key(), plan_keys_file=path).keys()
+    sent = SignedPlan(by_text.sign(plan()).wire)
 
-    by_file.verify(by_text.sign(plan_pb2.Plan()))
+    by_file.verify(sent)
     with pytest.raises(PlanRefusedError):
-        PlanKeys(parse_keys(new_key())).verify(by_text.sign(plan_pb2.Plan()))
+        PlanKeys(parse_keys(new_key())).verify(sent)
 
 
 @pytest.mark.parametrize("text", ["", "k", "k:????", "k:c2hvcnQ="])
@@ -101,3 +108,11 @@ def test_a_key_file_that_cannot_be_read_is_named(tmp_path):
         Environment(plan_keys_file=missing).keys()
 
     assert str(missing) in str(e.value)
+
+
+def test_sealing_keys_are_optional_and_of_full_length():
+    """Without any nothing is sealed; a short one is refused by name."""
+    assert Environment().sealing() is None
+    assert Environment(sealing_keys=new_key()).sealing() is not None
+    with pytest.raises(EnvironmentVariableError, match="HOLDFAST_SEALING_KEYS"):
+        Environment(sealing_keys="k:c2l4dGVlbiBieXRlcyBvbmx5").sealing()

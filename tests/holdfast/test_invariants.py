@@ -2,13 +2,12 @@
 
 import asyncio
 import contextlib
-from datetime import timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes.clock import Clock
-from fakes.plans import deployment, membership, model, names, order, step
+from fakes.plans import deployment, membership, model, names, order, stands, step
 from holdfast.errors import GatewayError, NoDeploymentAllowedError
 from holdfast.model import (
     Capability,
@@ -17,16 +16,21 @@ from holdfast.model import (
     Requirements,
     ScopedPolicy,
     SessionAffinity,
+    StepReason,
 )
 from holdfast.outcome import CONSEQUENCES, Then
 from holdfast.policy import objection
 from holdfast_executor.dialects import ProviderError
 from holdfast_executor.execution import Progress, Walk
+from holdfast_resolver.crowds import Crowds
 from holdfast_resolver.directory import Objection
 from holdfast_resolver.expansion import expand
+from holdfast_resolver.health.standing import Standing
 from holdfast_resolver.planner import Planner, Question
+from holdfast_resolver.probing import probing
 from holdfast_resolver.sessions import binding_key, session_key
 from holdfast_resolver.stores import MemorySessionStore
+from holdfast_resolver.warmth import Warmth
 
 PROVIDERS = "abcd"
 GEOGRAPHIES = ["", "eu", "us", "global"]
@@ -83,11 +87,20 @@ def catalogs(draw):
     )
 
 
+def standing_of(deployment_id, cooling, share) -> Standing:
+    """Say who is left aside, who is due to be tried, and who takes less."""
+    if deployment_id in cooling:
+        return stands(cooling[deployment_id])
+    return Standing(share=share.get(deployment_id, 1.0))
+
+
 @st.composite
 def worlds(draw):
     """A planner in any state, and a question that it can be asked."""
     known = draw(catalogs())
-    cooling = draw(st.dictionaries(st.sampled_from(IDS), st.integers(1, 60)))
+    cooling = draw(st.dictionaries(st.sampled_from(IDS), st.integers(0, 60)))
+    share = draw(st.dictionaries(st.sampled_from(IDS), st.sampled_from([0.0, 0.3])))
+    strays = draw(st.dictionaries(st.sampled_from(IDS), st.just("elsewhere")))
     sessions = MemorySessionStore()
     sessions.synced = draw(st.booleans())
     for name in MODELS:
@@ -96,7 +109,10 @@ def worlds(draw):
             sessions.bindings[key] = bound
     planner = Planner(
         sessions,
-        lambda d: timedelta(seconds=cooling[d.id]) if d.id in cooling else None,
+        lambda d: standing_of(d.id, cooling, share),
+        Warmth(lambda: 0),
+        Crowds(lambda: 0),
+        lambda d: strays.get(d.id, ""),
     )
     asked = Question(
         draw(st.sampled_from(["best", *known.models, *known.deployments])),
@@ -174,6 +190,26 @@ def test_who_is_left_aside_stands_behind_everyone_who_is_not(world):
 
 @some
 @given(worlds())
+def test_a_probe_stands_before_a_healthy_step_and_loses_nothing(world):
+    """Who is tried first has rested, and whoever would have served comes next."""
+    planner, asked, member, cooling = world
+    decision = planner.plan(asked, member, "r1")
+
+    for due in decision.due:
+        plan = probing(decision.plan, due)
+
+        probe, after, *_ = plan.steps
+        assert cooling[probe.deployment.id] == 0
+        assert probe.reason is StepReason.PROBE
+        assert after == decision.plan.steps[0]
+        assert after.cooldown is None
+        assert sorted(s.deployment.id for s in plan.steps) == sorted(
+            s.deployment.id for s in decision.plan.steps
+        )
+
+
+@some
+@given(worlds())
 def test_what_is_told_of_a_session_is_what_the_plan_does(world):
     """Kept means that the bound deployment stands first; none, that there is none."""
     planner, asked, member, _ = world
@@ -212,6 +248,23 @@ def test_a_plan_fails_only_where_nothing_is_left(world):
         assert len(plan.steps) == len(explained.steps) > 0
 
 
+def expected_calls(allowed, outcomes, most):
+    """Each in its turn, and once more where the model wrote what nobody can use."""
+    calls = []
+    for place in allowed:
+        for _ in range(2):
+            if len(calls) == most:
+                return calls
+            given = outcomes[len(calls)] if len(calls) < len(outcomes) else None
+            calls.append(place)
+            then = CONSEQUENCES[given].then if given else Then.RETURN
+            if then in (Then.RETURN, Then.NEXT_IF_POLICY_SAYS):
+                return calls
+            if then is not Then.AGAIN:
+                break
+    return calls
+
+
 @some
 @given(
     st.lists(st.sampled_from(IDS), max_size=8),
@@ -246,9 +299,7 @@ def test_no_execution_calls_what_its_policies_do_not_allow(ids, scopes, outcomes
     answer = asyncio.run(walk())
 
     allowed = [each for each in ids if objection(scopes, deployment(each)) is None]
-    assert [each.id for each in called] == allowed[: len(called)]
-    assert len(called) <= most
-    if answer is None and called:
-        last = CONSEQUENCES[outcomes[len(called) - 1]].then
-        ended_by_outcome = last in (Then.RETURN, Then.NEXT_IF_POLICY_SAYS)
-        assert ended_by_outcome or len(called) == min(most, len(allowed))
+    assert [each.id for each in called] == expected_calls(allowed, outcomes, most)
+    last = outcomes[len(called) - 1] if 0 < len(called) <= len(outcomes) else None
+    answered = bool(called) and last in (None, Outcome.SUCCEEDED)
+    assert (answer is not None) == answered

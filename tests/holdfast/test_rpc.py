@@ -13,7 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
 
-from fakes.plans import attempt
+from fakes.plans import asking, attempt
 from fakes.services import (
     COMPLETION,
     KEY,
@@ -28,9 +28,7 @@ from fakes.services import (
 from holdfast.api.catalog.v1 import catalog_service_pb2 as catalog_pb
 from holdfast.api.catalog.v1 import catalog_service_pb2_grpc as catalog_rpc
 from holdfast.api.common.v1 import caller_pb2
-from holdfast.api.executor.v1 import executor_service_pb2 as executor_pb
 from holdfast.api.executor.v1 import executor_service_pb2_grpc as executor_rpc
-from holdfast.api.resolver.v1 import resolver_service_pb2 as resolver_pb
 from holdfast.api.resolver.v1 import resolver_service_pb2_grpc as resolver_rpc
 from holdfast.errors import (
     BY_REASON,
@@ -46,8 +44,10 @@ from holdfast.errors import (
     StreamInterruptedError,
 )
 from holdfast.model import Outcome
+from holdfast.ports import ReportAttemptsRequest, ResolveModelRequest
 from holdfast.rpc.clients import RemoteExecutor, RemoteResolver
 from holdfast.rpc.errors import DOMAIN, from_call
+from holdfast.rpc.messages import execute_request_to_wire
 from holdfast.rpc.server import GrpcServer
 from holdfast_executor.servicer import ExecutorServicer
 from holdfast_resolver.directory import key_digest
@@ -55,8 +55,8 @@ from holdfast_resolver.servicer import CatalogServicer, ResolverServicer
 
 EXECUTOR = "holdfast.api.executor.v1.ExecutorService"
 BY_KEY = caller_pb2.Principal(api_key_digest=key_digest(KEY))
-REQUEST = executor_pb.ExecuteRequest(body=b"{}")
-STREAM = executor_pb.ExecuteStreamRequest(body=b"{}")
+REQUEST = asking(b"{}")
+STREAM = asking(b"{}")
 
 
 @contextlib.asynccontextmanager
@@ -130,9 +130,9 @@ def in_seconds(seconds: float) -> float:
     return asyncio.get_running_loop().time() + seconds
 
 
-def resolve_request(**facts) -> resolver_pb.ResolveModelRequest:
-    return resolver_pb.ResolveModelRequest(
-        **{"principal": BY_KEY, "model": MODEL, **facts}
+def resolve_request(**facts) -> ResolveModelRequest:
+    return ResolveModelRequest(
+        **{"principal": key_digest(KEY), "model": MODEL, **facts}
     )
 
 
@@ -140,10 +140,10 @@ async def test_a_resolver_far_away_resolves_reports_and_lists():
     """All it offers is offered over the wire."""
     async with remote_resolver(ResolverOfOneKey()) as far:
         resolved = await far.resolve_model(resolve_request())
-        await far.report_attempts(resolver_pb.ReportAttemptsRequest())
+        await far.report_attempts(ReportAttemptsRequest())
         listed = await far.list_models(catalog_pb.ListModelsRequest(principal=BY_KEY))
 
-    assert resolved.plan.key_id == "k"
+    assert resolved.wire.key_id == "k"
     assert listed.aliases[0].alias_id == "default-llm"
 
 
@@ -206,7 +206,9 @@ async def test_an_error_is_a_documented_status_to_other_clients():
         aio.insecure_channel(address) as channel,
     ):
         with pytest.raises(aio.AioRpcError) as raised:
-            await executor_rpc.ExecutorServiceStub(channel).Execute(REQUEST)
+            await executor_rpc.ExecutorServiceStub(channel).Execute(
+                execute_request_to_wire(REQUEST)
+            )
 
     info = error_details_pb2.ErrorInfo()
     rpc_status.from_call(raised.value).details[0].Unpack(info)
@@ -241,7 +243,9 @@ async def test_an_error_of_any_length_and_script_arrives(letter):
         aio.insecure_channel(address, STRICT) as channel,
     ):
         with pytest.raises(aio.AioRpcError) as raised:
-            await executor_rpc.ExecutorServiceStub(channel).Execute(REQUEST)
+            await executor_rpc.ExecutorServiceStub(channel).Execute(
+                execute_request_to_wire(REQUEST)
+            )
 
     rebuilt = from_call(raised.value, "executor")
     assert type(rebuilt) is ProviderRejectedRequestError

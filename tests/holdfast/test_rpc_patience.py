@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from fakes.plans import asking
 from fakes.services import AnsweringExecutor
 from holdfast.api.executor.v1 import executor_service_pb2 as executor_pb
 from holdfast.api.executor.v1 import executor_service_pb2_grpc as executor_rpc
@@ -14,8 +15,8 @@ from holdfast.rpc.clients import RemoteExecutor
 from holdfast.rpc.server import GrpcServer
 from holdfast_executor.servicer import ExecutorServicer
 
-REQUEST = executor_pb.ExecuteRequest(body=b"{}")
-STREAM = executor_pb.ExecuteStreamRequest(body=b"{}")
+REQUEST = asking(b"{}")
+STREAM = asking(b"{}")
 
 _LONG_S = 30.0
 

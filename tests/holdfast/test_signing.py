@@ -1,13 +1,23 @@
 """Only a plan the resolver made, just now and unchanged, is a plan."""
 
 import base64
+import dataclasses
 
 import pytest
 
 from fakes.clock import Clock
+from fakes.plans import plan, step
 from holdfast.api.routing.v1 import plan_pb2
 from holdfast.errors import PlanRefusedError
-from holdfast.signing import PLAN_LIFE_S, PlanKey, PlanKeys, new_key, parse_keys
+from holdfast.model import Limits
+from holdfast.signing import (
+    PLAN_LIFE_S,
+    PlanKey,
+    PlanKeys,
+    SignedPlan,
+    new_key,
+    parse_keys,
+)
 
 OLD = PlanKey("old", b"o" * 32)
 NEW = PlanKey("new", b"n" * 32)
@@ -21,43 +31,45 @@ def test_a_signed_plan_is_read_back():
     """Everything in it, and when it expires."""
     clock = Clock()
 
-    plan = keys(clock=clock).verify(
-        keys(clock=clock).sign(plan_pb2.Plan(plan_id="p1", requested_model="m"))
-    )
+    made = plan(step(), limits=Limits(max_attempts=3))
+    written = keys(clock=clock).sign(made).wire
+    read = keys(clock=clock).verify(SignedPlan(written))
 
-    assert (plan.plan_id, plan.requested_model) == ("p1", "m")
-    assert plan.expire_time.seconds == int(clock.now()) + PLAN_LIFE_S
+    assert dataclasses.replace(read, steps=tuple(read.steps)) == made
+    assert plan_pb2.Plan.FromString(written.plan).expire_time.seconds == (
+        int(clock.now()) + PLAN_LIFE_S
+    )
 
 
 def test_no_byte_of_a_plan_can_be_changed():
     """Each of them counts, and so does one more."""
-    signed = keys().sign(plan_pb2.Plan(plan_id="p1"))
-    written = signed.plan
+    wire = keys().sign(plan()).wire
+    written = wire.plan
     altered = [
         written[:at] + bytes([written[at] ^ 1]) + written[at + 1 :]
         for at in range(len(written))
     ]
 
-    for plan in (*altered, written + b"\0", b""):
-        signed.plan = plan
+    for other in (*altered, written + b"\0", b""):
+        wire.plan = other
         with pytest.raises(PlanRefusedError, match="signature is wrong"):
-            keys().verify(signed)
+            keys().verify(SignedPlan(wire))
 
 
 @pytest.mark.parametrize("signature", [b"", b"x", b"x" * 32])
 def test_a_signature_cannot_be_made_up(signature):
     """Of whichever length."""
-    signed = keys().sign(plan_pb2.Plan())
-    signed.signature = signature
+    wire = keys().sign(plan()).wire
+    wire.signature = signature
 
     with pytest.raises(PlanRefusedError):
-        keys().verify(signed)
+        keys().verify(SignedPlan(wire))
 
 
 def test_a_plan_of_an_unknown_key_is_refused_by_name():
     """The remedy is to give both services the same keys."""
     with pytest.raises(PlanRefusedError, match="'new'") as raised:
-        keys(OLD).verify(keys(NEW).sign(plan_pb2.Plan()))
+        keys(OLD).verify(keys(NEW).sign(plan()))
 
     assert raised.value.metadata == {"key_id": "new"}
 
@@ -67,35 +79,44 @@ def test_a_key_id_does_not_make_a_key():
     impostor = PlanKey("old", b"x" * 32)
 
     with pytest.raises(PlanRefusedError):
-        keys(OLD).verify(keys(impostor).sign(plan_pb2.Plan()))
+        keys(OLD).verify(keys(impostor).sign(plan()))
 
 
 def test_keys_rotate_without_a_refusal():
     """The new key is first known, then used, and then the old one forgotten."""
-    plans = [
-        keys(OLD).sign(plan_pb2.Plan()),
-        keys(OLD, NEW).sign(plan_pb2.Plan()),
-        keys(NEW, OLD).sign(plan_pb2.Plan()),
+    signed = [
+        keys(OLD).sign(plan()),
+        keys(OLD, NEW).sign(plan()),
+        keys(NEW, OLD).sign(plan()),
     ]
 
-    assert [plan.key_id for plan in plans] == ["old", "old", "new"]
-    for plan in plans:
-        keys(NEW, OLD).verify(plan)
+    assert [each.wire.key_id for each in signed] == ["old", "old", "new"]
+    for each in signed:
+        keys(NEW, OLD).verify(each)
     with pytest.raises(PlanRefusedError):
-        keys(NEW).verify(plans[0])
+        keys(NEW).verify(signed[0])
 
 
-def test_a_plan_expires():
-    """It is good for its life and not a second longer."""
+@pytest.mark.parametrize("is_written", [False, True])
+def test_a_plan_expires(is_written):
+    """It is good for its life and not a second longer, here or elsewhere."""
     clock = Clock()
-    signed = keys(clock=clock).sign(plan_pb2.Plan())
+    own = keys(clock=clock)
+    signed = SignedPlan(own.sign(plan()).wire) if is_written else own.sign(plan())
 
     clock.advance(PLAN_LIFE_S)
-    keys(clock=clock).verify(signed)
+    own.verify(signed)
     clock.advance(1)
 
     with pytest.raises(PlanRefusedError, match="expired"):
-        keys(clock=clock).verify(signed)
+        own.verify(signed)
+
+
+def test_a_plan_is_not_written_where_it_was_made():
+    """Its maker knows it again, and takes it as it is."""
+    own, made = keys(), plan()
+
+    assert own.verify(own.sign(made)) is made
 
 
 def test_a_secret_is_never_shown():

@@ -17,8 +17,14 @@ def able(deployment_id: str, *capabilities: Capability, **facts):
     return deployment(deployment_id, capabilities=frozenset(capabilities), **facts)
 
 
-def decide(*candidates, policies=(), objections=None, needed=NOTHING):
-    allowed, excluded = split(candidates, policies, (objections or {}).get, needed)
+def decide(*candidates, policies=(), objections=None, needed=NOTHING, strays=None):
+    allowed, excluded = split(
+        candidates,
+        policies,
+        (objections or {}).get,
+        needed,
+        lambda d: (strays or {}).get(d.id, ""),
+    )
     return [d.id for d in allowed], {
         e.deployment.id: (e.reason, e.rule) for e in excluded
     }

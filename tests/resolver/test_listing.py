@@ -1,10 +1,8 @@
 """What one caller may call, page by page."""
 
-from datetime import timedelta
-
 import pytest
 
-from fakes.plans import deployment, membership, model, names
+from fakes.plans import deployment, membership, model, names, stands
 from holdfast.api.catalog.v1 import catalog_service_pb2 as pb
 from holdfast.errors import RequestMalformedError
 from holdfast.model import ScopedPolicy
@@ -14,11 +12,12 @@ from holdfast_resolver.listing import list_models
 EU = ScopedPolicy("project web", geographies=frozenset({"eu"}))
 
 
-def listed(*models, policies=(), cooling=(), known=None, **request):
+def listed(*models, policies=(), cooling=(), strays=None, known=None, **request):
     return list_models(
         pb.ListModelsRequest(**request),
         membership(names(*models, **(known or {})), *policies),
-        lambda d: timedelta(seconds=5) if d.id in cooling else None,
+        lambda d: stands(5 if d.id in cooling else None),
+        lambda d: (strays or {}).get(d.id, ""),
     )
 
 

@@ -2,11 +2,10 @@
 
 import itertools
 from collections import Counter
-from datetime import timedelta
 
 import pytest
 
-from fakes.plans import deployment
+from fakes.plans import deployment, stands
 from holdfast.model import PlanStep, StepReason
 from holdfast_resolver.expansion import Member
 from holdfast_resolver.ordering import (
@@ -160,16 +159,14 @@ def test_who_comes_back_is_not_sent_every_new_session():
 
 
 def arranged(bound=None, chosen=None, cooling=None, pool=(A, B, C)):
-    left = {
-        name: timedelta(seconds=seconds) for name, seconds in (cooling or {}).items()
-    }
+    aside = cooling or {}
     made = steps(
         Member("m", tuple(pool)),
         pool,
         StepReason.HASHED,
         bound=bound,
         chosen=chosen,
-        cooldown=lambda d: left.get(d.id),
+        stand=lambda d: stands(aside.get(d.id)),
     )
     return [(step.deployment.id, step.reason) for step in made]
 

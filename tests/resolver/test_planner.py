@@ -1,24 +1,33 @@
 """From a name to a plan, as the caller and the reader of an explanation see it."""
 
+from collections import Counter
 from datetime import timedelta
 
 import pytest
 
-from fakes.plans import CALLER, deployment, membership, model, names
+from fakes.plans import CALLER, deployment, membership, model, names, stands
 from holdfast.errors import ModelNotFoundError, NoDeploymentAllowedError
 from holdfast.model import (
+    Attempt,
     Capability,
     ExclusionReason,
     Model,
+    Outcome,
+    Pricing,
     Requirements,
     ScopedPolicy,
     SessionAffinity,
     StepReason,
+    Usage,
 )
+from holdfast_resolver.crowds import Crowds
 from holdfast_resolver.directory import Objection
+from holdfast_resolver.health.standing import Standing
 from holdfast_resolver.planner import Binding, Planner, Question
+from holdfast_resolver.probing import probing
 from holdfast_resolver.sessions import binding_key, session_key
 from holdfast_resolver.stores import MemorySessionStore
+from holdfast_resolver.warmth import Warmth
 
 POOL = [deployment(f"{p}/m-{g}") for p, g in (("a", "eu"), ("b", "us"), ("c", "eu"))]
 M = model("m", *POOL)
@@ -32,12 +41,19 @@ class Desk:
     def __init__(self, *models, policies=(), **known) -> None:
         self.sessions = MemorySessionStore()
         self.cooling: dict[str, float] = {}
-        self._planner = Planner(self.sessions, self._left)
+        self.standings: dict[str, Standing] = {}
+        self.warmth = Warmth(lambda: 0)
+        self._planner = Planner(
+            self.sessions,
+            self._stand,
+            self.warmth,
+            Crowds(lambda: 0),
+            lambda _: "",
+        )
         self._member = membership(names(*(models or (M,)), **known), *policies)
 
-    def _left(self, place) -> timedelta | None:
-        seconds = self.cooling.get(place.id)
-        return None if seconds is None else timedelta(seconds=seconds)
+    def _stand(self, place) -> Standing:
+        return self.standings.get(place.id) or stands(self.cooling.get(place.id))
 
     def bind(self, session: str, deployment_id: str, model_id: str = "m") -> None:
         self.sessions.bindings[key_of(session, model_id)] = deployment_id
@@ -357,3 +373,183 @@ def test_a_plan_bears_what_the_executor_must_obey():
     assert plan.caller == CALLER
     assert plan.revision == "r1"
     assert plan.requested_model == "m"
+
+
+def turn(deployment_id: str, input_tokens: int, cached: int) -> Attempt:
+    """Return a turn of a session that was answered."""
+    usage = Usage(input_tokens, 50, cached)
+    return Attempt(1, deployment_id, Outcome.SUCCEEDED, usage=usage)
+
+
+def test_a_session_returns_after_an_outage_where_that_is_cheaper() -> None:
+    """Its cache is still there, and its provider costs a third."""
+    dear = Pricing(9_000_000, 0, 900_000, 9_000_000)
+    cheap = Pricing(3_000_000, 0, 300_000, 3_000_000)
+    desk = Desk(
+        model("m", deployment("a/m", pricing=cheap), deployment("b/m", pricing=dear))
+    )
+    key = key_of("s1", "m")
+    for _ in range(4):
+        desk.warmth.learn(key, turn("a/m", 20_000, 19_000))
+    desk.warmth.learn(key, turn("b/m", 20_000, 0))
+    desk.bind("s1", "b/m")
+
+    plan = desk.plan(session="s1")
+
+    assert plan.steps[0].deployment.id == "a/m"
+    assert plan.bound_deployment_id == "b/m"
+    assert plan.session_affinity is SessionAffinity.MOVED
+
+
+def test_a_session_is_not_returned_to_who_is_still_away() -> None:
+    """Who is left aside is only for the last."""
+    dear = Pricing(9_000_000, 0, 900_000, 9_000_000)
+    cheap = Pricing(3_000_000, 0, 300_000, 3_000_000)
+    desk = Desk(
+        model("m", deployment("a/m", pricing=cheap), deployment("b/m", pricing=dear))
+    )
+    key = key_of("s1", "m")
+    desk.warmth.learn(key, turn("a/m", 20_000, 19_000))
+    desk.warmth.learn(key, turn("b/m", 20_000, 0))
+    desk.bind("s1", "b/m")
+    desk.cooling["a/m"] = 30
+
+    plan = desk.plan(session="s1")
+
+    assert plan.steps[0].deployment.id == "b/m"
+
+
+def test_a_binding_that_no_cache_answers_for_keeps_nobody() -> None:
+    """The session goes where it would if it were new."""
+    desk = Desk(model("m", deployment("a/m"), deployment("b/m")))
+    home = desk.plan(session="s1").steps[0].deployment.id
+    other = "b/m" if home == "a/m" else "a/m"
+    desk.bind("s1", other)
+    for cached in (0, 19_000, 0, 0):
+        desk.warmth.learn(key_of("s1", "m"), turn(other, 20_000, cached))
+
+    plan = desk.plan(session="s1")
+
+    assert plan.steps[0].deployment.id == home
+
+
+def test_a_beginning_that_a_thousand_share_is_spread_over_the_pool() -> None:
+    """It is warm everywhere soon, and one deployment could not carry them all."""
+    desk = Desk(model("m", *(deployment(f"{name}/m") for name in "abcd")))
+
+    first = Counter(
+        desk.plan(session="shared", session_derived=True).steps[0].deployment.id
+        for _ in range(1_000)
+    )
+
+    assert len(first) == 4
+    assert max(first.values()) <= 1.25 * 1_000 / 4
+
+
+def test_a_burst_of_one_session_lands_on_one_deployment() -> None:
+    """Fifty turns before the first is answered."""
+    desk = Desk(model("m", *(deployment(f"{name}/m") for name in "abcd")))
+
+    first = {
+        desk.plan(session="s1", session_derived=True).steps[0].deployment.id
+        for _ in range(50)
+    }
+
+    assert len(first) == 1
+
+
+def test_a_session_that_was_named_is_never_a_crowd() -> None:
+    """Whoever names it says that it is one."""
+    desk = Desk(model("m", *(deployment(f"{name}/m") for name in "abcd")))
+    desk.bind("s1", "c/m")
+
+    first = {desk.plan(session="s1").steps[0].deployment.id for _ in range(1_000)}
+
+    assert first == {"c/m"}
+
+
+def starts(desk: Desk, many: int = 1_000, *, sessions: bool) -> float:
+    """Return the share of cold starts that `a/m-eu` takes."""
+    firsts = [
+        ids(desk.plan(session=f"s{n}" if sessions else ""))[0] for n in range(many)
+    ]
+    return firsts.count("a/m-eu") / many
+
+
+@pytest.mark.parametrize("sessions", [False, True])
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_who_comes_back_takes_a_part_of_its_cold_starts(share, sessions):
+    """Of the third that is its own; with nothing left of its allowance, none."""
+    desk = Desk()
+    desk.standings["a/m-eu"] = Standing(share=share)
+
+    assert starts(desk, sessions=sessions) == pytest.approx(share / 3, abs=0.03)
+
+
+def test_who_is_spared_cold_starts_stands_behind_those_who_are_not():
+    """And before those left aside: it is well."""
+    desk = Desk()
+    desk.standings["a/m-eu"] = Standing(share=0.0)
+    desk.cooling["c/m-eu"] = 5
+
+    assert ids(desk.plan()) == ["b/m-us", "a/m-eu", "c/m-eu"]
+    assert ids(desk.plan(session="s1")) == ["b/m-us", "a/m-eu", "c/m-eu"]
+
+
+@pytest.mark.parametrize("sessions", [False, True])
+def test_where_all_are_spared_all_take_part(sessions):
+    """There is nobody else to go to."""
+    desk = Desk()
+    for place in POOL:
+        desk.standings[place.id] = Standing(share=0.0)
+
+    assert starts(desk, sessions=sessions) == pytest.approx(1 / 3, abs=0.05)
+
+
+def test_a_bound_session_returns_to_who_comes_back():
+    """It has its prompt cache there, and costs the deployment less than a cold one."""
+    desk = Desk()
+    desk.bind("s1", "a/m-eu")
+    desk.standings["a/m-eu"] = Standing(share=0.0)
+
+    plan = desk.plan(session="s1")
+
+    assert ids(plan)[0] == "a/m-eu"
+    assert plan.session_affinity is SessionAffinity.KEPT
+
+
+def test_replicas_send_a_session_to_the_same_place_while_one_comes_back():
+    """Which sessions it takes is up to them, and not to who is asked."""
+    one, other = Desk(), Desk()
+    for desk in (one, other):
+        desk.standings["a/m-eu"] = Standing(share=0.5)
+
+    keys = [f"s{n}" for n in range(90)]
+    assert [ids(one.plan(session=k))[0] for k in keys] == [
+        ids(other.plan(session=k))[0] for k in keys
+    ]
+
+
+def test_a_probe_never_overrules_the_order_of_an_alias():
+    """Only members that stand before the first healthy one may be tried first."""
+    desk = two_members_of_one()
+    desk.cooling["a/n"] = 0
+    assert desk.decide("best").due == ()
+    desk.cooling.clear()
+    desk.cooling["a/m"] = 0
+
+    assert [step.deployment.id for step in desk.decide("best").due] == ["a/m"]
+
+
+def test_a_session_that_comes_home_by_a_probe_is_kept():
+    """It is served where it was bound, if the probe succeeds."""
+    desk = Desk()
+    desk.bind("s1", "a/m-eu")
+    desk.cooling["a/m-eu"] = 0
+    decision = desk.decide(session="s1")
+
+    plan = probing(decision.plan, decision.due[0])
+
+    assert decision.plan.session_affinity is SessionAffinity.MOVED
+    assert plan.session_affinity is SessionAffinity.KEPT
+    assert reasons(plan)[0] is StepReason.PROBE

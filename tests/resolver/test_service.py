@@ -1,61 +1,68 @@
 """The resolver as its callers see it: names in, signed plans out."""
 
+import dataclasses
 import hashlib
+from datetime import timedelta
 
 import pytest
 
 from fakes.clock import Clock
 from fakes.directory import BY_KEY, BY_NAME, resolver, settings
 from fakes.plans import CALLER, KEYS, attempt, deployment, model
-from holdfast import convert
 from holdfast.api.catalog.v1 import catalog_service_pb2 as catalog_pb
 from holdfast.api.common.v1 import caller_pb2
-from holdfast.api.resolver.v1 import resolver_service_pb2 as pb
-from holdfast.api.routing.v1 import plan_pb2
 from holdfast.errors import (
     ApiKeyUnknownError,
     ModelNotFoundError,
     NoDeploymentAllowedError,
     RequestMalformedError,
 )
-from holdfast.model import Outcome, ScopedPolicy
+from holdfast.health import Rests, health_keys
+from holdfast.model import Caller, Outcome, ScopedPolicy, SessionAffinity, StepReason
+from holdfast.ports import (
+    Answering,
+    AttemptReport,
+    ReportAttemptsRequest,
+    ResolveModelRequest,
+)
+from holdfast.rpc.messages import principal_from_wire
 from holdfast.settings import Defaults
-from holdfast_resolver.stores import MemorySessionStore
+from holdfast_resolver.stores import (
+    MemoryHealthStore,
+    MemoryProbeStore,
+    MemorySessionStore,
+)
 
 M = model("m", *(deployment(f"{p}/m-eu") for p in "abc"))
 EVERYTHING = settings(M)
 
 
 async def resolve(service, name="m", session="", principal=BY_KEY, **more):
-    request = pb.ResolveModelRequest(
-        principal=principal, model=name, session_id=session, **more
+    request = ResolveModelRequest(
+        principal_from_wire(principal), name, session_id=session, **more
     )
-    return KEYS.verify((await service.resolve_model(request)).plan)
+    return KEYS.verify(await service.resolve_model(request))
 
 
-async def report(service, plan, *attempts, cap=60.0):
-    await service.report_attempts(
-        pb.ReportAttemptsRequest(
-            reports=[
-                pb.AttemptReport(
-                    caller=plan.caller,
-                    plan_id=plan.plan_id,
-                    session_key=plan.session_key,
-                    bound_deployment_id=plan.bound_deployment_id,
-                    attempts=[convert.attempt_to_wire(each) for each in attempts],
-                    retry_after_cap_seconds=cap,
-                )
-            ]
-        )
+async def report(service, plan, *attempts, cap=60.0, **more):
+    told = AttemptReport(
+        plan.caller,
+        plan.plan_id,
+        plan.session_key,
+        plan.bound_deployment_id,
+        attempts,
+        timedelta(seconds=cap),
+        more.pop("answering", None),
     )
+    return await service.report_attempts(ReportAttemptsRequest([told], **more))
 
 
 def first(plan) -> str:
-    return plan.steps[0].deployment.deployment_id
+    return plan.steps[0].deployment.id
 
 
 def ids(plan) -> list[str]:
-    return [step.deployment.deployment_id for step in plan.steps]
+    return [step.deployment.id for step in plan.steps]
 
 
 def principal(**caller) -> caller_pb2.Principal:
@@ -86,9 +93,7 @@ async def test_a_key_acts_for_its_project():
     """The plan says on whose behalf it is, with the key."""
     plan = await resolve(resolver(EVERYTHING))
 
-    assert plan.caller == caller_pb2.Caller(
-        organization_id="acme", project_id="web", api_key_id="web-1"
-    )
+    assert plan.caller == Caller("acme", "web", "web-1")
 
 
 async def test_an_internal_caller_names_its_project():
@@ -97,7 +102,7 @@ async def test_an_internal_caller_names_its_project():
 
     plan = await resolve(resolver(EVERYTHING), principal=BY_NAME)
 
-    assert plan.caller == convert.caller_to_wire(CALLER)
+    assert plan.caller == CALLER
     with pytest.raises(NoDeploymentAllowedError):
         await resolve(resolver(settings(M, project_policy=eu)), principal=BY_NAME)
 
@@ -156,9 +161,9 @@ async def test_a_sessions_turns_stay_together():
 
     assert len({first(plan) for plan in plans}) == 1
     assert [plan.session_affinity for plan in plans] == [
-        plan_pb2.SESSION_AFFINITY_NEW,
-        plan_pb2.SESSION_AFFINITY_KEPT,
-        plan_pb2.SESSION_AFFINITY_KEPT,
+        SessionAffinity.NEW,
+        SessionAffinity.KEPT,
+        SessionAffinity.KEPT,
     ]
 
 
@@ -215,7 +220,7 @@ async def test_a_session_moves_to_where_it_was_served():
 
     after = await resolve(service, session="s1")
     assert first(after) == served
-    assert after.session_affinity == plan_pb2.SESSION_AFFINITY_KEPT
+    assert after.session_affinity is SessionAffinity.KEPT
 
 
 async def test_a_slow_turn_does_not_take_back_a_move():
@@ -288,24 +293,21 @@ async def test_a_failing_deployment_is_tried_last_until_its_rest_ends():
 
     resting = await resolve(service, session="s1")
     assert ids(resting)[-1] == first(plan)
-    assert resting.steps[-1].cooldown.seconds == 9
-    assert resting.session_affinity == plan_pb2.SESSION_AFFINITY_MOVED
+    assert resting.steps[-1].cooldown == timedelta(seconds=9)
+    assert resting.session_affinity is SessionAffinity.MOVED
     clock.advance(9)
     assert first(await resolve(service, session="s1")) == first(plan)
 
 
 async def test_a_repeated_report_counts_once():
     """An attempt is known by its plan and its place, however often it is told."""
-    clock = Clock()
-    service = resolver(EVERYTHING, clock=clock)
+    service = resolver(EVERYTHING)
     plan = await resolve(service)
-    failed = attempt("a/m-eu", Outcome.SERVER_ERROR)
 
-    await report(service, plan, failed)
-    clock.advance(1)
-    await report(service, plan, failed)
+    for _ in range(3):
+        await report(service, plan, attempt("a/m-eu", Outcome.SERVER_ERROR))
 
-    assert not (await resolve(service)).steps[-1].HasField("cooldown")
+    assert (await resolve(service)).steps[-1].cooldown is None
 
 
 async def test_attempts_of_one_request_each_count():
@@ -316,20 +318,141 @@ async def test_attempts_of_one_request_each_count():
     await report(
         service,
         plan,
-        attempt("a/m-eu", Outcome.SERVER_ERROR),
-        attempt("b/m-eu", Outcome.SERVER_ERROR, ordinal=2),
+        attempt("a/m-eu", Outcome.UNUSABLE),
+        attempt("b/m-eu", Outcome.UNUSABLE, ordinal=2),
     )
 
     assert ids(await resolve(service))[0] == "c/m-eu"
 
 
 async def test_a_report_for_a_project_that_is_gone_is_no_error():
-    """Health is learnt from it all the same."""
+    """It is passed over, and so is one of a deployment that is gone."""
     service = resolver(EVERYTHING)
     plan = await resolve(service, session="s1")
-    plan.caller.project_id = "gone"
+    gone = dataclasses.replace(plan, caller=Caller("acme", "gone"))
 
-    await report(service, plan, attempt("a/m-eu"))
-    await report(service, plan, attempt("b/m-eu", Outcome.SERVER_ERROR, ordinal=2))
+    await report(service, gone, attempt("a/m-eu", Outcome.UNUSABLE))
+    await report(service, plan, attempt("gone/m-eu", Outcome.UNUSABLE))
 
-    assert ids(await resolve(service))[-1] == "b/m-eu"
+    assert (await resolve(service)).steps[-1].cooldown is None
+
+
+async def rested(service, clock) -> None:
+    """Let `a/m-eu` be left aside for 5 s, and let them pass."""
+    plan = await resolve(service)
+    await report(service, plan, attempt("a/m-eu", Outcome.RATE_LIMITED))
+    clock.advance(5)
+
+
+def begun(clock, **facts):
+    return attempt("a/m-eu", start_time_ms=clock.now_ms(), **facts)
+
+
+async def test_one_request_tries_who_has_rested_and_the_next_does_not():
+    """The probe stands first, with whoever would have served behind it."""
+    clock = Clock()
+    service = resolver(EVERYTHING, clock=clock)
+    await rested(service, clock)
+
+    probing, other = await resolve(service), await resolve(service)
+
+    assert first(probing) == "a/m-eu"
+    assert probing.steps[0].reason is StepReason.PROBE
+    assert probing.steps[1].cooldown is None
+    assert ids(other)[-1] == "a/m-eu"
+    assert other.steps[-1].cooldown == timedelta()
+
+
+async def test_replicas_share_the_probe_through_the_store():
+    """One replica tries; the others do not."""
+    clock, health, probes = Clock(), MemoryHealthStore(), MemoryProbeStore()
+    fleet = [
+        resolver(EVERYTHING, health=health, probes=probes, clock=clock)
+        for _ in range(8)
+    ]
+    await rested(fleet[0], clock)
+
+    plans = [await resolve(service) for service in fleet]
+
+    assert [plan.steps[0].reason for plan in plans].count(StepReason.PROBE) == 1
+
+
+@pytest.mark.parametrize("asked", ["explain", "validate_only"])
+async def test_to_look_is_no_probe(asked):
+    """Whoever explains a plan leaves the probe to a request."""
+    clock = Clock()
+    service = resolver(EVERYTHING, clock=clock)
+    await rested(service, clock)
+
+    await resolve(service, validate_only=True, explain=asked == "explain")
+
+    assert (await resolve(service)).steps[0].reason is StepReason.PROBE
+
+
+async def test_a_session_that_is_warm_elsewhere_is_not_used_to_probe():
+    """It would pay for the probe with its prompt cache."""
+    clock = Clock()
+    service = resolver(EVERYTHING, clock=clock)
+    await rested(service, clock)
+    sessions = [await resolve(service, session=f"s{n}") for n in range(2)]
+
+    again = [await resolve(service, session=f"s{n}") for n in range(2)]
+
+    assert sessions[0].steps[0].reason is StepReason.PROBE
+    assert {plan.steps[0].reason for plan in again} == {StepReason.STICKY}
+
+
+async def test_a_pin_is_no_probe():
+    """It gets its deployment in any case."""
+    clock = Clock()
+    service = resolver(EVERYTHING, clock=clock)
+    await rested(service, clock)
+
+    plan = await resolve(service, "a/m-eu")
+
+    assert [step.reason for step in plan.steps] == [StepReason.LAST_RESORT]
+
+
+async def test_a_probe_that_is_answered_brings_the_deployment_back():
+    """As soon as it begins to answer, however long the answer is."""
+    clock = Clock()
+    service = resolver(EVERYTHING, clock=clock)
+    await rested(service, clock)
+    plan = await resolve(service)
+
+    await report(service, plan, answering=Answering("a/m-eu", clock.now_ms()))
+
+    assert (await resolve(service)).steps[-1].cooldown is None
+
+
+async def test_a_probe_that_fails_rests_for_longer():
+    """And another request tries after that."""
+    clock = Clock()
+    service = resolver(EVERYTHING, clock=clock)
+    await rested(service, clock)
+    plan = await resolve(service)
+    await report(service, plan, begun(clock, outcome=Outcome.RATE_LIMITED))
+
+    resting = await resolve(service)
+    clock.advance(10)
+
+    assert resting.steps[-1].cooldown == timedelta(seconds=10)
+    assert (await resolve(service)).steps[0].reason is StepReason.PROBE
+
+
+async def test_a_report_is_answered_with_who_rests_until_that_is_known():
+    """An executor learns it with what it reports, and is told once."""
+    clock = Clock()
+    service = resolver(EVERYTHING, clock=clock)
+    plan = await resolve(service)
+    assert await report(service, plan, attempt("b/m-eu")) is None
+
+    rests = await report(service, plan, attempt("a/m-eu", Outcome.UNUSABLE, ordinal=2))
+
+    known = plan.steps[ids(plan).index("a/m-eu")].deployment
+    assert dict(rests.until_ms) == {
+        health_keys(known).any_credential: clock.now_ms() + 60_000
+    }
+    assert await report(service, plan, known_rests=rests.version) is None
+    clock.advance(660)
+    assert await report(service, plan, known_rests=rests.version) == Rests()

@@ -159,6 +159,26 @@ class TestTheCallerGoesAway:
         await until(lambda: shared_sim.tally(provider).abandoned == before + 1)
 
     @BOTH_DIALECTS
+    async def test_a_stream_that_shows_nothing_yet_is_cancelled(
+        self, gateway: Gateway, shared_sim: SimulatedProviders, speaking: str
+    ) -> None:
+        """Nobody waits for its first content any longer."""
+        provider = f"waiting-{speaking}"
+        shared_sim.fail(provider, "hang")
+        before = shared_sim.tally(provider).abandoned
+        sent = len(shared_sim.received(provider))
+
+        async with gateway.async_openai() as client:
+            call = asyncio.create_task(
+                client.chat.completions.create(**request(provider, stream=True))
+            )
+            await until(lambda: len(shared_sim.received(provider)) > sent)
+            call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
+
+        await until(lambda: shared_sim.tally(provider).abandoned == before + 1)
+
+    @BOTH_DIALECTS
     async def test_a_stream_that_has_begun_is_cancelled(
         self, gateway: Gateway, shared_sim: SimulatedProviders, speaking: str
     ) -> None:

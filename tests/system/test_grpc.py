@@ -1,5 +1,6 @@
 """What internal callers see of the resolver and the executor over gRPC."""
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator
 
@@ -10,7 +11,6 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from fakes.gateway import Gateway, configuration
 from fakes.provider import SimulatedProviders
-from holdfast.api.executor.v1 import executor_service_pb2 as executor_pb
 from holdfast.api.routing.v1 import plan_pb2
 from holdfast.client import HoldfastClient
 from holdfast.errors import (
@@ -19,9 +19,10 @@ from holdfast.errors import (
     PlanRefusedError,
     ProviderRejectedRequestError,
 )
-from holdfast.model import Caller
+from holdfast.model import Caller, ScopedPolicy
+from holdfast.ports import ExecuteRequest, ExecuteResponse
 from holdfast.rpc.clients import RemoteExecutor
-from holdfast.signing import PlanKeys, new_key, parse_keys
+from holdfast.signing import PlanKeys, SignedPlan, new_key, parse_keys
 
 pytestmark = pytest.mark.system
 
@@ -152,31 +153,32 @@ class TestClient:
         assert len(refused.value.attempts) == 1
 
 
-def altered(signed: plan_pb2.SignedPlan, keys: PlanKeys) -> plan_pb2.SignedPlan:
+def altered(signed: SignedPlan, keys: PlanKeys) -> SignedPlan:
     """Send it elsewhere, and leave the signature."""
-    plan = keys.verify(signed)
+    plan = plan_pb2.Plan.FromString(signed.wire.plan)
     plan.steps[0].deployment.base_uri = "http://127.0.0.1:1"
-    return plan_pb2.SignedPlan(
-        plan=plan.SerializeToString(), signature=signed.signature, key_id=signed.key_id
-    )
+    signed.wire.plan = plan.SerializeToString()
+    return signed
 
 
-def of_another_key(signed: plan_pb2.SignedPlan, keys: PlanKeys) -> plan_pb2.SignedPlan:
+def of_another_key(signed: SignedPlan, keys: PlanKeys) -> SignedPlan:
     """Sign it with a key that the executor has not got."""
     return PlanKeys(parse_keys(new_key())).sign(keys.verify(signed))
 
 
-def renamed_key(signed: plan_pb2.SignedPlan, keys: PlanKeys) -> plan_pb2.SignedPlan:
+def renamed_key(signed: SignedPlan, keys: PlanKeys) -> SignedPlan:
     """Sign it with another secret under the name of the right key."""
     forged = new_key().partition(":")[2]
-    return PlanKeys(parse_keys(f"{signed.key_id}:{forged}")).sign(keys.verify(signed))
+    return PlanKeys(parse_keys(f"{signed.wire.key_id}:{forged}")).sign(
+        keys.verify(signed)
+    )
 
 
-def disobedient(signed: plan_pb2.SignedPlan, keys: PlanKeys) -> plan_pb2.SignedPlan:
+def disobedient(signed: SignedPlan, keys: PlanKeys) -> SignedPlan:
     """Have it bear a policy that none of its steps obeys."""
     plan = keys.verify(signed)
-    plan.policies.add(scope="project web", geographies=["apac"])
-    return keys.sign(plan)
+    apac = ScopedPolicy("project web", geographies=frozenset({"apac"}))
+    return keys.sign(dataclasses.replace(plan, policies=(*plan.policies, apac)))
 
 
 class TestPlans:
@@ -197,7 +199,7 @@ class TestPlans:
         self,
         gateway: Gateway,
         sim: SimulatedProviders,
-        tamper: Callable[[plan_pb2.SignedPlan, PlanKeys], plan_pb2.SignedPlan],
+        tamper: Callable[[SignedPlan, PlanKeys], SignedPlan],
     ) -> None:
         """And no provider is called."""
         with pytest.raises(PlanRefusedError):
@@ -219,19 +221,15 @@ class TestPlans:
 
 async def execute(
     gateway: Gateway,
-    change: Callable[[plan_pb2.SignedPlan, PlanKeys], plan_pb2.SignedPlan],
-) -> executor_pb.ExecuteResponse:
+    change: Callable[[SignedPlan, PlanKeys], SignedPlan],
+) -> ExecuteResponse:
     """Have a plan made, change it, and have it carried out."""
     async with client(gateway) as holdfast:
         signed = await holdfast.resolve("m")
     executor = RemoteExecutor([gateway.executor])
     try:
         return await executor.execute(
-            executor_pb.ExecuteRequest(
-                plan=change(signed, keys_of(gateway)),
-                surface=executor_pb.SURFACE_OPENAI_CHAT_COMPLETIONS,
-                body=CHAT,
-            )
+            ExecuteRequest(change(signed, keys_of(gateway)), CHAT)
         )
     finally:
         await executor.close()

@@ -143,7 +143,7 @@ async def test_no_call_leaves_the_eu_however_ill_the_eu_is(
     assert {answer.geography for answer in whole} == {"eu"}
     assert Counter(answer.status for answer in answers).keys() <= {200, 429, 502, 503}
     # Both were the case often enough for the test to mean something.
-    assert len(whole) > 500
+    assert len(whole) > 300
     assert sum(answer.attempts > 1 for answer in whole) > 50
 
 

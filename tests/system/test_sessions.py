@@ -74,7 +74,11 @@ async def caller(
 
 
 async def nobody_cools(caller: Caller) -> bool:
-    return not [cooling for name in MODELS for cooling in await caller.cooling(name)]
+    """Tell whether all are well, after asking those who may be again."""
+    cooling = [each for name in MODELS for each in await caller.cooling(name)]
+    for deployment_id in cooling:
+        await caller.ask(deployment_id)
+    return not cooling
 
 
 @pytest.mark.parametrize(
@@ -198,7 +202,8 @@ async def test_alias_keeps_its_order_over_stickiness(
 ) -> None:
     """A session that began with an alias' second model goes to the first."""
     providers.fail("solo", "503")
-    await caller.ask("best")
+    for _ in range(3):
+        await caller.ask("best")
     begun = [await caller.ask("best", session="alias") for _ in range(2)]
     providers.recover()
     await in_time(lambda: nobody_cools(caller))

@@ -49,7 +49,7 @@ class Site:
     transport: Transport
     port: int = 0
     heads: list[str] = field(default_factory=list)
-    media: Media = field(default_factory=dict)
+    media: Media = field(default_factory=Media)
 
     def at(self, path: str) -> str:
         """Return the address of a page."""
@@ -214,7 +214,7 @@ async def test_other_addresses_are_not_called(
 )
 async def test_our_own_network_is_not_called(transport: Transport, host: str) -> None:
     """Whatever a deployment may, however the address is spelled."""
-    media: Media = {}
+    media = Media()
     address = f"https://{host}/latest/meta-data/a.png"
 
     ends = asyncio.get_running_loop().time() + 30
@@ -228,7 +228,7 @@ async def test_a_name_that_leads_into_our_network_is_not_called(
 ) -> None:
     """It is the address that is checked, the very one that would be called."""
     async with site(trusting, server_tls, {"/a": page(PNG)}) as s:
-        media: Media = {}
+        media = Media()
         ends = asyncio.get_running_loop().time() + 30
         await Downloads(trusting.send).fetch([s.at("/a")], media, ends)
 
@@ -275,7 +275,7 @@ async def test_a_redirect_is_held_to_the_same_rules(
                 else trusting.send(request, **limits)
             )
         )
-        media: Media = {}
+        media = Media()
         ends = asyncio.get_running_loop().time() + 30
         await strict.fetch([s.at("/a")], media, ends)
 
@@ -331,3 +331,28 @@ async def test_a_compressed_answer_counts_unpacked(
         [outcome] = await s.fetch("/a")
 
     assert "longer than the 20 MiB" in why(outcome)
+
+
+async def test_two_attempts_at_once_fetch_once(
+    trusting: Transport, server_tls: ssl.SSLContext
+) -> None:
+    """The second waits for what the first is fetching."""
+    async with site(trusting, server_tls, {"/a": page(PNG)}) as s:
+        outcomes = await asyncio.gather(s.fetch("/a"), s.fetch("/a"))
+
+    assert all(isinstance(each, Fetched) for (each,) in outcomes)
+    assert len(s.heads) == 1
+
+
+async def test_an_attempt_that_is_given_up_leaves_it_to_the_next(
+    trusting: Transport, server_tls: ssl.SSLContext
+) -> None:
+    """Nothing is taken for fetched that was not."""
+    async with site(trusting, server_tls, {"/a": page(PNG)}) as s:
+        given_up = asyncio.create_task(s.fetch("/a"))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        await asyncio.gather(given_up, return_exceptions=True)
+        [fetched] = await s.fetch("/a")
+
+    assert isinstance(fetched, Fetched)

@@ -3,8 +3,8 @@
 import asyncio
 from pathlib import Path
 
+from holdfast.secret_files import follow, secrets_of
 from holdfast.settings import ProviderSettings, Secret, Settings
-from holdfast_resolver.secret_files import follow
 
 
 async def test_a_file_that_appears_and_changes_is_noticed_each_time(
@@ -12,7 +12,7 @@ async def test_a_file_that_appears_and_changes_is_noticed_each_time(
 ) -> None:
     """A credential that is mounted late, and one that is rotated, are both seen."""
     path = tmp_path / "key"
-    provider = ProviderSettings("lab", {"key": Secret(file=path)})
+    provider = ProviderSettings("lab", {"one": {"key": Secret(file=path)}})
     settings = Settings(providers={"lab": provider})
     loop = asyncio.get_running_loop()
     noticed: asyncio.Queue[str] = asyncio.Queue()
@@ -24,7 +24,9 @@ async def test_a_file_that_appears_and_changes_is_noticed_each_time(
         (tmp_path / "next").write_text(secret)
         (tmp_path / "next").rename(path)
 
-    following = asyncio.create_task(follow(settings, changed, period_s=0.01))
+    following = asyncio.create_task(
+        follow(secrets_of(settings), changed, period_s=0.01)
+    )
     await asyncio.sleep(0)
     put("one")
     async with asyncio.timeout(10):
@@ -41,4 +43,4 @@ async def test_a_file_that_appears_and_changes_is_noticed_each_time(
 async def test_without_files_there_is_nothing_to_follow() -> None:
     """Settings whose secrets stand in the text or the environment cost nothing."""
     async with asyncio.timeout(10):
-        await follow(Settings(), lambda: None)
+        await follow(secrets_of(Settings()), lambda: None)
