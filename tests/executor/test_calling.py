@@ -25,12 +25,12 @@ from fakes.scripted_provider import (
 )
 from holdfast.model import Deployment, Limits, Outcome
 from holdfast.settings import Secret
+from holdfast_executor.attempts import Record
 from holdfast_executor.auth import Authentication
 from holdfast_executor.calling import OUTCOMES, Caller
 from holdfast_executor.chat import Chat
 from holdfast_executor.credentials import Credentials
 from holdfast_executor.dialects import ProviderError
-from holdfast_executor.execution import Record
 from holdfast_executor.streaming import OpenStream, open_stream
 from holdfast_executor.transport import FailureKind, Transport
 from holdfast_executor.unary import Answer, ask

@@ -23,8 +23,9 @@ from holdfast.errors import (
 from holdfast.health import Rests, health_keys
 from holdfast.model import Limits, Outcome, ScopedPolicy, StepReason
 from holdfast.outcome import CONSEQUENCES, Then
+from holdfast_executor.attempts import Empty, Order, Progress, Record
 from holdfast_executor.dialects import ProviderError
-from holdfast_executor.execution import Empty, Order, Progress, Record, Walk
+from holdfast_executor.execution import Walk
 from holdfast_executor.lessons import Lessons, Resting
 from holdfast_executor.retry_budget import RetryBudget
 

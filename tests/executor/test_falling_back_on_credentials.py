@@ -18,12 +18,13 @@ from fakes.scripted_provider import (
 from holdfast.errors import GatewayError
 from holdfast.model import Attempt, Deployment, Outcome
 from holdfast.settings import Secret
+from holdfast_executor.attempts import Order, Progress, Record
 from holdfast_executor.auth import Authentication
 from holdfast_executor.auth.proof import NoProofError, Parts, Token, always
 from holdfast_executor.calling import Caller
 from holdfast_executor.chat import Chat
 from holdfast_executor.credentials import Credentials
-from holdfast_executor.execution import Order, Progress, Record, Walk
+from holdfast_executor.execution import Walk
 from holdfast_executor.transport import Transport
 from holdfast_executor.unary import ask
 

@@ -39,8 +39,9 @@ from holdfast.model import (
     StepReason,
     Usage,
 )
+from holdfast_executor.attempts import Empty, Order, Progress, Record
 from holdfast_executor.dialects import ProviderError
-from holdfast_executor.execution import Empty, Order, Progress, Record, Walk
+from holdfast_executor.execution import Walk
 from holdfast_executor.hedging import HedgeBudget
 from holdfast_executor.lessons import Lessons, Resting
 

@@ -11,7 +11,7 @@ from fakes.plans import CALLER, attempt, deployment, order, step
 from holdfast.errors import ServiceUnavailableError
 from holdfast.health import Rests, health_keys
 from holdfast.ports import Answering, AttemptReport
-from holdfast_executor.execution import Progress
+from holdfast_executor.attempts import Progress
 from holdfast_executor.lessons import Resting
 from holdfast_executor.reporting import Reporter
 

@@ -19,7 +19,7 @@ from holdfast.model import (
 from holdfast.ports import ExecuteRequest
 from holdfast.settings import AliasSettings, Defaults
 from holdfast.signing import PlanKey, PlanKeys, SignedPlan
-from holdfast_executor.execution import Order
+from holdfast_executor.attempts import Order
 from holdfast_resolver.directory import Membership, Names, Objection
 from holdfast_resolver.health.standing import HEALTHY, Standing
 

@@ -34,8 +34,9 @@ from holdfast.model import (
 from holdfast.outcome import CONSEQUENCES, Then
 from holdfast.policy import objection
 from holdfast.settings import Defaults
+from holdfast_executor.attempts import Empty, Order, Progress, Record
 from holdfast_executor.dialects import ProviderError
-from holdfast_executor.execution import Empty, Order, Progress, Record, Walk
+from holdfast_executor.execution import Walk
 from holdfast_executor.lessons import Lessons, Resting
 from holdfast_executor.retry_budget import RetryBudget
 from holdfast_resolver.crowds import Crowds

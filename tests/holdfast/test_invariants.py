@@ -20,8 +20,9 @@ from holdfast.model import (
 )
 from holdfast.outcome import CONSEQUENCES, Then
 from holdfast.policy import objection
+from holdfast_executor.attempts import Progress
 from holdfast_executor.dialects import ProviderError
-from holdfast_executor.execution import Progress, Walk
+from holdfast_executor.execution import Walk
 from holdfast_resolver.crowds import Crowds
 from holdfast_resolver.directory import Objection
 from holdfast_resolver.expansion import expand

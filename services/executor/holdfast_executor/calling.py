@@ -11,6 +11,7 @@ from typing import TypeVar
 from holdfast.errors import RequestMalformedError
 from holdfast.model import Deployment, Outcome
 from holdfast_executor.allowances import allowance
+from holdfast_executor.attempts import Record
 from holdfast_executor.auth import Authentication, Identity, NoProofError
 from holdfast_executor.auth.rotation import ABOUT_THE_CREDENTIAL
 from holdfast_executor.chat import AnswerContext, Chat, Encoded
@@ -18,7 +19,6 @@ from holdfast_executor.dialects import CapabilityMissingError, Dialect, Provider
 from holdfast_executor.dialects.links import MediaWantedError
 from holdfast_executor.dialects.registry import DIALECTS
 from holdfast_executor.downloads import Downloads
-from holdfast_executor.execution import Record
 from holdfast_executor.failures import fitted
 from holdfast_executor.media import Media
 from holdfast_executor.residency import AZURE_REGION

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from holdfast.model import Attempt, Outcome, Usage
+from holdfast_executor.attempts import Progress, Record, is_late, safe_words
 from holdfast_executor.dialects import ProviderError
-from holdfast_executor.execution import Progress, Record, is_late, safe_words
 from holdfast_executor.rescue import Rescue, Stream
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from holdfast.model import Outcome, Usage
 from holdfast.rpc.limits import MESSAGE_BYTES
+from holdfast_executor.attempts import Record
 from holdfast_executor.calling import (
     Caller,
     Outgoing,
@@ -28,7 +29,6 @@ from holdfast_executor.dialects.embedding import (
 )
 from holdfast_executor.dialects.registry import EMBEDDERS
 from holdfast_executor.embeddings import Embeddings
-from holdfast_executor.execution import Record
 from holdfast_executor.unary import Answer
 from holdfast_executor.vectors import answer_body, misfit
 

@@ -8,10 +8,8 @@ once its first content is there, and until then a failure falls back unseen.
 
 import asyncio
 import dataclasses
-import math
 import zlib
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -19,24 +17,18 @@ import structlog
 
 from holdfast.errors import DeadlineExceededError, GatewayError, PlanRefusedError
 from holdfast.model import (
-    Allowance,
-    Attempt,
     Deployment,
     Hedge,
-    Limits,
     Outcome,
-    Plan,
     PlanStep,
     StepReason,
-    Usage,
 )
 from holdfast.outcome import CONSEQUENCES, Then
 from holdfast.policy import objection
-from holdfast.pricing import cost_usd_nanos
+from holdfast_executor.attempts import Empty, Progress, Record, is_late
 from holdfast_executor.dialects import ProviderError
 from holdfast_executor.hedging import Race
 from holdfast_executor.lessons import Lessons
-from holdfast_executor.residency import Evidence, observed_elsewhere
 from holdfast_executor.retry_budget import Fare
 from holdfast_executor.verdict import verdict
 
@@ -47,14 +39,6 @@ _RETRIABLE = frozenset(
 )
 """What may be asked of the same deployment again. A silent one is not: its next
 silence would cost as much time as this one."""
-
-_PROBE_PATIENCE = 0.5
-"""What part of its first-token limit a probe gets: whoever has been silent may
-be silent still, and somebody waits for what comes next."""
-
-_PROBE_SHARE = 1 / 3
-"""And of the time that is left to the request, of which the rest is for whoever
-answers if the probe is not."""
 
 _BACKOFF = timedelta(milliseconds=250)
 """Before the same deployment is asked again, doubling; what SDKs begin with too."""
@@ -73,181 +57,12 @@ _SPREAD = 0.1
 together do not come back together. Never shorter: it was asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A plan that is being carried out.
-
-    Attributes:
-        deadline: When the request ends, on the event loop's clock.
-    """
-
-    plan: Plan
-    deadline: float
-
-
-@dataclass(slots=True)
-class Record:
-    """What is known of one attempt while it is made.
-
-    Attributes:
-        earlier_cost_usd_nanos: What the failed attempts before it cost.
-        session_key: The session it is of. Empty for none.
-        credential: What it was called with, once that is known.
-        tried_credentials: What the deployment refused in this request.
-        patience_s: The longest until there is content, whatever the limits say.
-        allowance: What the provider said is left of a rate limit, if little is.
-        usage: What it has used, where that is known though it failed.
-        choice_count: How many answers were asked for.
-        azure_region: What Azure said of where it was worked on, if it did.
-    """
-
-    step: PlanStep
-    ordinal: int
-    limits: Limits
-    deadline: float
-    start_time_ms: int
-    start: float
-    earlier_cost_usd_nanos: int = 0
-    session_key: str = ""
-    credential: str = ""
-    tried_credentials: frozenset[str] = frozenset()
-    patience_s: float = math.inf
-    allowance: Allowance | None = None
-    usage: Usage | None = None
-    choice_count: int = 1
-    azure_region: str = ""
-
-    def observed_geography(self, usage: Usage | None) -> str:
-        """Say where it was worked on, if not where its deployment promises."""
-        deployment = self.step.deployment
-        return observed_elsewhere(Evidence(deployment, self.azure_region, usage))
-
-    @property
-    def is_probe(self) -> bool:
-        """Whether it finds out for all whether a deployment is well again."""
-        return self.step.reason is StepReason.PROBE
-
-    def cost_usd_nanos(self, usage: Usage | None) -> int:
-        """Price what it has used. Zero if that, or the price, is unknown."""
-        pricing = self.step.deployment.pricing
-        return cost_usd_nanos(usage, pricing) if usage and pricing else 0
-
-    def total_cost_usd_nanos(self, usage: Usage | None) -> int | None:
-        """Price it with the failed attempts before it; None if unknown."""
-        if usage is None or self.step.deployment.pricing is None:
-            return None
-        return self.earlier_cost_usd_nanos + self.cost_usd_nanos(usage)
-
-
 _Answer = TypeVar("_Answer")
-
-
-@dataclass(frozen=True, slots=True)
-class Empty(Generic[_Answer]):
-    """An answer without a word, which is served only if nobody has a better one.
-
-    Attributes:
-        record: The attempt that it answers.
-        usage: What it has used.
-        close: Lets go of it.
-    """
-
-    answer: _Answer
-    record: Record
-    usage: Usage | None
-    close: Callable[[], Awaitable[None]]
-
 
 _CameTo: TypeAlias = _Answer | Empty[_Answer] | ProviderError
 
 Call = Callable[[Record], Awaitable[_CameTo[_Answer]]]
 """Calls a deployment; a failure is a value, not an exception."""
-
-
-@dataclass(slots=True)
-class Progress:
-    """The attempts of one request so far, and whom to tell of each.
-
-    Attributes:
-        tell: Takes each attempt as it ends.
-        attempts: Those that have ended, in that order.
-        begun: All that were begun.
-        ended: The ordinals of attempts that have ended though their answers are
-            served yet.
-    """
-
-    order: Order
-    tell: Callable[[Order, Attempt], None]
-    now_ms: Callable[[], int]
-    attempts: list[Attempt] = field(default_factory=list)
-    begun: list[Record] = field(default_factory=list)
-    ended: set[int] = field(default_factory=set)
-
-    def begin(
-        self, step: PlanStep, tried_credentials: frozenset[str] = frozenset()
-    ) -> Record:
-        """Note that an attempt starts."""
-        record = Record(
-            step,
-            len(self.begun) + 1,
-            self.order.plan.limits,
-            self.order.deadline,
-            self.now_ms(),
-            asyncio.get_running_loop().time(),
-            sum(attempt.cost_usd_nanos for attempt in self.attempts),
-            self.order.plan.session_key,
-            tried_credentials=tried_credentials,
-        )
-        if record.is_probe:
-            first = record.limits.first_token_timeout * _PROBE_PATIENCE
-            record.limits = dataclasses.replace(
-                record.limits, first_token_timeout=first
-            )
-            record.patience_s = (record.deadline - record.start) * _PROBE_SHARE
-        self.begun.append(record)
-        return record
-
-    def is_under_way(self, record: Record) -> bool:
-        """Tell whether an attempt that was begun has not ended."""
-        return all(attempt.ordinal != record.ordinal for attempt in self.attempts)
-
-    def under_way(self) -> list[Record]:
-        """Say which attempts were begun and have not ended."""
-        return [record for record in self.begun if self.is_under_way(record)]
-
-    def end(self, attempt: Attempt) -> None:
-        """Note how an attempt ended, and tell."""
-        if attempt.ordinal in self.ended:
-            return
-        self.attempts.append(attempt)
-        self.tell(self.order, attempt)
-
-    def fail(self, record: Record, error: ProviderError) -> None:
-        """Note that an attempt failed."""
-        self.end(
-            Attempt(
-                record.ordinal,
-                record.step.deployment.id,
-                error.outcome,
-                error.http_status,
-                safe_words(error),
-                record.start_time_ms,
-                duration=self.since(record),
-                retry_after=error.retry_after,
-                usage=record.usage,
-                cost_usd_nanos=record.cost_usd_nanos(record.usage),
-                credential=record.credential,
-                allowance=record.allowance,
-                observed_geography=record.observed_geography(record.usage)
-                if error.http_status
-                else "",
-            )
-        )
-
-    def since(self, record: Record) -> timedelta:
-        """Say how long an attempt has been going on."""
-        now = asyncio.get_running_loop().time()
-        return timedelta(seconds=max(0.0, now - record.start))
 
 
 _ABANDONED = ProviderError(Outcome.CANCELLED, "the caller went away")
@@ -261,28 +76,6 @@ _UNREADABLE = ProviderError(
 _EMPTY = ProviderError(
     Outcome.PARSE_FAILED, "the model stopped without a word", http_status=200
 )
-
-_MOST_WORDS = 200
-"""Characters of a failure's message in an attempt, as attempt.proto bounds it."""
-
-
-def safe_words(error: ProviderError) -> str:
-    """Say what went wrong without what a provider said of it.
-
-    A provider's words are for the caller: they may quote the prompt, and an
-    attempt is kept and shown to others.
-    """
-    own_words = error.message if error.http_status == 0 else error.code
-    return own_words[:_MOST_WORDS]
-
-
-_EARLY_S = 0.001
-"""What a timer may ring early: uvloop counts in whole milliseconds."""
-
-
-def is_late(deadline: float) -> bool:
-    """Tell whether a request's own time has run out."""
-    return asyncio.get_running_loop().time() >= deadline - _EARLY_S
 
 
 class Walk(Generic[_Answer]):

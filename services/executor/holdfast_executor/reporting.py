@@ -15,7 +15,7 @@ from holdfast.ports import (
     ReportAttemptsRequest,
     Resolver,
 )
-from holdfast_executor.execution import Order, Record
+from holdfast_executor.attempts import Order, Record
 from holdfast_executor.lessons import Resting
 
 _log = structlog.get_logger("holdfast.executor")

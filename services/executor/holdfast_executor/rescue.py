@@ -11,6 +11,7 @@ from datetime import timedelta
 from holdfast.errors import GatewayError
 from holdfast.model import Capability, Outcome, PlanStep, Usage
 from holdfast_executor import answer
+from holdfast_executor.attempts import Order, Progress, Record, is_late
 from holdfast_executor.calling import Caller
 from holdfast_executor.chat import Chat
 from holdfast_executor.continuation import (
@@ -22,7 +23,7 @@ from holdfast_executor.continuation import (
     may_be_taken_up,
 )
 from holdfast_executor.dialects import ProviderError, StreamDecoder
-from holdfast_executor.execution import Order, Progress, Record, Walk, is_late
+from holdfast_executor.execution import Walk
 from holdfast_executor.lessons import Lessons
 from holdfast_executor.streaming import OpenStream, open_stream
 

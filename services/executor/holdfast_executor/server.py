@@ -16,10 +16,10 @@ from holdfast.rpc.server import GrpcServer
 from holdfast.sealing import SealingKeys
 from holdfast.settings import Settings
 from holdfast.signing import PlanKeys
+from holdfast_executor.attempts import Order
 from holdfast_executor.auth import Authentication
 from holdfast_executor.calling import Caller
 from holdfast_executor.credentials import Credentials
-from holdfast_executor.execution import Order
 from holdfast_executor.lessons import Lessons
 from holdfast_executor.metrics import shown
 from holdfast_executor.reporting import Reporter

@@ -15,16 +15,11 @@ from holdfast.model import Attempt, Outcome, SessionAffinity
 from holdfast.ports import ExecuteRequest, ExecuteResponse
 from holdfast.pricing import usd
 from holdfast.signing import PlanKeys, SignedPlan
+from holdfast_executor.attempts import Empty, Order, Progress, Record
 from holdfast_executor.calling import Caller
 from holdfast_executor.delivery import Delivery, ended_attempt
 from holdfast_executor.dialects import ProviderError
-from holdfast_executor.execution import (
-    Empty,
-    Order,
-    Progress,
-    Record,
-    Walk,
-)
+from holdfast_executor.execution import Walk
 from holdfast_executor.lessons import Lessons
 from holdfast_executor.rescue import Rescue
 from holdfast_executor.streaming import OpenStream

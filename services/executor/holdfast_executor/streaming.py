@@ -9,6 +9,7 @@ import asyncio
 from datetime import timedelta
 
 from holdfast.model import Outcome
+from holdfast_executor.attempts import Record
 from holdfast_executor.calling import (
     OUTCOMES,
     Caller,
@@ -19,7 +20,6 @@ from holdfast_executor.calling import (
 )
 from holdfast_executor.chat import Chat
 from holdfast_executor.dialects import ProviderError, StreamDecoder, refused
-from holdfast_executor.execution import Record
 from holdfast_executor.transport import HttpResponse, TransportError
 from holdfast_executor.watchdog import Watchdog
 

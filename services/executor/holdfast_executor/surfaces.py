@@ -12,12 +12,12 @@ import msgspec
 
 from holdfast.api.executor.v1 import executor_service_pb2 as pb
 from holdfast.errors import RequestMalformedError
+from holdfast_executor.attempts import Empty, Record
 from holdfast_executor.calling import Caller
 from holdfast_executor.chat import Chat
 from holdfast_executor.dialects import ProviderError
 from holdfast_executor.embedding import Embedding
 from holdfast_executor.embeddings import Embeddings
-from holdfast_executor.execution import Empty, Record
 from holdfast_executor.streaming import OpenStream, open_stream
 from holdfast_executor.unary import Answer, ask
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from holdfast_executor.attempts import Record
 from holdfast_executor.calling import (
     Caller,
     Outgoing,
@@ -12,7 +13,6 @@ from holdfast_executor.calling import (
 )
 from holdfast_executor.chat import Chat
 from holdfast_executor.dialects import Decoded, ProviderError, refused
-from holdfast_executor.execution import Record
 
 
 @dataclass(frozen=True, slots=True)
