@@ -177,6 +177,7 @@ def requirements_to_wire(
         ),
         input_tokens=requirements.input_tokens,
         output_tokens=requirements.output_tokens,
+        prompt_cache_seconds=requirements.prompt_cache_s,
     )
 
 
@@ -188,6 +189,7 @@ def requirements_from_wire(
         capabilities_from_wire(requirements.capabilities),
         requirements.input_tokens,
         requirements.output_tokens,
+        requirements.prompt_cache_seconds,
     )
 
 

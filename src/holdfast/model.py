@@ -205,11 +205,14 @@ class Requirements:
     Attributes:
         input_tokens: An estimate. Zero if not estimated.
         output_tokens: What was asked for. Zero if not given.
+        prompt_cache_s: For how many seconds the prompt is to be kept in a cache,
+            where the request says so. Zero if it does not.
     """
 
     capabilities: frozenset[Capability] = frozenset()
     input_tokens: int = 0
     output_tokens: int = 0
+    prompt_cache_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)

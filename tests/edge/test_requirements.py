@@ -7,7 +7,7 @@ import pytest
 
 from holdfast.model import Capability, Requirements
 from holdfast_edge.chat_request import parse_chat
-from holdfast_edge.requirements import requirements
+from holdfast_edge.requirements import prompt_cache_s, requirements
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
 
@@ -95,3 +95,21 @@ def test_does_not_count_how_a_character_is_written() -> None:
 def test_asks_for_the_output_it_wants(asked: dict[str, int], tokens: int) -> None:
     """The newer field wins; what is out of range is brought into it."""
     assert needs(**asked).output_tokens == tokens
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        (b'{"cache_control":{"type":"ephemeral"}}', 0),
+        (b'{"cache_control":{"type":"ephemeral","ttl":"5m"}}', 300),
+        (b'{"cache_control":{"type":"ephemeral","ttl" : "1h"}}', 3_600),
+        (b'{"a":{"ttl":"5m"},"b":{"ttl":"1h"}}', 3_600),
+        (b'{"prompt_cache_retention":"24h"}', 86_400),
+        (b'{"prompt_cache_retention":"in_memory"}', 0),
+        (b'{"ttl":"0h"}', 0),
+        (b'{"ttl":"soon"}', 0),
+    ],
+)
+def test_how_long_a_prompt_is_to_be_cached_is_read_from_the_request(said, seconds):
+    """The longest of what it says, whoever's way of saying it."""
+    assert prompt_cache_s(said) == seconds

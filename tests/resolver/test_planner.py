@@ -553,3 +553,14 @@ def test_a_session_that_comes_home_by_a_probe_is_kept():
     assert decision.plan.session_affinity is SessionAffinity.MOVED
     assert plan.session_affinity is SessionAffinity.KEPT
     assert reasons(plan)[0] is StepReason.PROBE
+
+
+def test_a_prompt_that_is_cached_for_an_hour_is_warm_for_an_hour() -> None:
+    """The request says so, and the session's cache is believed that long."""
+    desk = Desk()
+    asked = Requirements(prompt_cache_s=3_600)
+
+    desk.decide(session="s1", needed=asked)
+
+    assert desk.warmth.life(key_of("s1")) == timedelta(hours=1)
+    assert desk.warmth.life(key_of("s2")) == timedelta(minutes=5)

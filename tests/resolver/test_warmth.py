@@ -56,8 +56,9 @@ def test_a_cache_kept_for_an_hour_is_not_given_up_between_turns_far_apart() -> N
     time = Time()
     warmth = Warmth(time)
 
+    warmth.expect("s", timedelta(hours=1))
     for cached in (0, 9_000, 9_000, 9_000):
-        warmth.learn("s", attempt("a/m", 10_000, cached), timedelta(hours=1))
+        warmth.learn("s", attempt("a/m", 10_000, cached))
         time.ms += 8 * _MINUTE_MS
 
     assert not warmth.is_worthless("s", "a/m")
@@ -232,6 +233,7 @@ def cost_of_ours(session: Session) -> tuple[int, int]:
     """Price a session that goes by what is learnt; count how often it moved."""
     time = Time(session.start_ms)
     warmth = Warmth(time)
+    warmth.expect("s", timedelta(milliseconds=session.life_ms))
     deployments = {_A: priced(_A), _B: priced(_B, session.factor)}
     providers, at, cost, moves = session.providers(), _A, 0, 0
     for moment, size in zip(session.turns_ms, session.sizes, strict=True):
@@ -246,8 +248,7 @@ def cost_of_ours(session: Session) -> tuple[int, int]:
         paid, read = providers[at].serve(moment, size)
         cost += paid
         usage = Usage(size, 100, read, size - read)
-        life = timedelta(milliseconds=session.life_ms)
-        warmth.learn("s", Attempt(1, at, Outcome.SUCCEEDED, usage=usage), life)
+        warmth.learn("s", Attempt(1, at, Outcome.SUCCEEDED, usage=usage))
     return cost, moves
 
 

@@ -1,5 +1,6 @@
 """What a chat request needs of the deployment that answers it."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -18,6 +19,14 @@ _SAMPLE_BYTES = 4_096
 """How much of a long body is searched for escapes: an estimate needs no more."""
 
 _INT32_MAX = 2**31 - 1
+
+
+_CACHE_MARK = b'"ttl"'
+_RETENTION_MARK = b'"prompt_cache_retention"'
+_CACHE_SPAN = re.compile(
+    rb'"(?:ttl|prompt_cache_retention)"[ \t\r\n]*:[ \t\r\n]*"([1-9][0-9]?)([mh])"'
+)
+_UNITS_S = {b"m": 60, b"h": 3_600}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +98,21 @@ def requirements(chat: ChatRequest, body: bytes) -> Requirements:
             _INT32_MAX, max(0, text_bytes) // _BYTES_PER_TOKEN + media_tokens
         ),
         output_tokens=max(0, min(_INT32_MAX, asked_for)),
+        prompt_cache_s=prompt_cache_s(body),
     )
+
+
+def prompt_cache_s(body: bytes) -> int:
+    """Say how long a prompt is to be cached, in seconds; zero if it is not said.
+
+    By Anthropic's `cache_control.ttl` or OpenAI's `prompt_cache_retention`. Looked
+    for in the bytes: a text that speaks of them makes a session's binding live
+    longer, and no more.
+    """
+    if _CACHE_MARK not in body and _RETENTION_MARK not in body:
+        return 0
+    spans = _CACHE_SPAN.findall(body)
+    return max((int(count) * _UNITS_S[unit] for count, unit in spans), default=0)
 
 
 def _parts(content: msgspec.Raw) -> Iterable[_Part]:

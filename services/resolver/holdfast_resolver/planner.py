@@ -6,6 +6,7 @@ handed in, and what should be remembered is handed back.
 
 import dataclasses
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 from holdfast.errors import NoDeploymentAllowedError
@@ -236,6 +237,9 @@ class Planner:
             return _Pool(self._by_turn(name, place, allowed, advance=question.commits))
         key = binding_key(session, allowed[0].model_id)
         ordered = by_hash(key, allowed)
+        if question.requirements.prompt_cache_s and question.commits:
+            life = timedelta(seconds=question.requirements.prompt_cache_s)
+            self._warmth.expect(key, life)
         bound_id = self._bindings.get(key)
         bound = next((d for d in allowed if d.id == bound_id), None)
         if bound is not None:

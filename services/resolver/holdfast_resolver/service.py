@@ -180,9 +180,15 @@ class ResolverService:
             self._sessions.bind(
                 decision.binding.key,
                 decision.binding.deployment_id,
-                timedelta(seconds=member.defaults.session_ttl_s),
+                self._life(decision.binding.key, member),
                 urgent=not decision.binding.is_home,
             )
+
+    def _life(self, key: str, member: Membership) -> timedelta:
+        """Say how long a binding outlives its last turn: as its cache does at least."""
+        return max(
+            timedelta(seconds=member.defaults.session_ttl_s), self._warmth.life(key)
+        )
 
     def _hear_answering(self, caller: Caller, answering: Answering) -> None:
         known = self._called(caller, answering.deployment_id)
@@ -215,7 +221,7 @@ class ResolverService:
             return
         key = binding_key(report.session_key, served.model_id)
         self._warmth.learn(key, attempt)
-        life = timedelta(seconds=member.defaults.session_ttl_s)
+        life = self._life(key, member)
         bound_id = self._sessions.get(key)
         if bound_id is None:
             self._sessions.bind(key, served.id, life)

@@ -73,9 +73,11 @@ class _Session:
         prefix: Input tokens of the next turn that an ideal cache would hold.
         growth: By how much that grows each turn, in tokens.
         gap_ms: Between two turns, smoothed. Zero before the second.
+        life_ms: How long its prompt is to be cached, if it says so; else zero.
     """
 
     turns: int = 0
+    life_ms: int = 0
     prefix: int = 0
     growth: int = 0
     gap_ms: float = 0.0
@@ -143,32 +145,46 @@ class Warmth:
         """Return how many sessions are remembered."""
         return len(self._sessions)
 
-    def learn(self, key: str, attempt: Attempt, life: timedelta = DEFAULT_LIFE) -> None:
+    def expect(self, key: str, life: timedelta) -> None:
+        """Be told how long a session wants its prompt cached."""
+        self._session(key).life_ms = life // timedelta(milliseconds=1)
+
+    def life(self, key: str) -> timedelta:
+        """Say how long a session's prompt is cached after its last use."""
+        session = self._sessions.get(key)
+        if session is None or not session.life_ms:
+            return DEFAULT_LIFE
+        return timedelta(milliseconds=session.life_ms)
+
+    def learn(self, key: str, attempt: Attempt) -> None:
         """Take what a turn's usage shows.
 
         Args:
             key: The binding's.
             attempt: One that succeeded; without usage it shows nothing.
-            life: How long the deployment keeps a cached prompt.
         """
         usage = attempt.usage
         if usage is None or not usage.input_tokens:
             return
-        session = self._sessions.setdefault(key, _Session())
-        self._sessions.move_to_end(key)
-        if len(self._sessions) > _MOST_SESSIONS:
-            self._sessions.popitem(last=False)
+        session = self._session(key)
         now_ms = self._now_ms()
+        life_ms = session.life_ms or DEFAULT_LIFE // timedelta(milliseconds=1)
         cache = session.caches.get(attempt.deployment_id)
         if cache is None:
-            life_ms = life // timedelta(milliseconds=1)
             cache = _Cache(0, now_ms, life_ms)
             session.caches[attempt.deployment_id] = cache
         _note_evidence(cache, usage, now_ms)
         cache.tokens = usage.input_tokens
         cache.used_ms = now_ms
-        cache.life_ms = life // timedelta(milliseconds=1)
+        cache.life_ms = life_ms
         _note_pace(session, usage, now_ms)
+
+    def _session(self, key: str) -> _Session:
+        session = self._sessions.setdefault(key, _Session())
+        self._sessions.move_to_end(key)
+        if len(self._sessions) > _MOST_SESSIONS:
+            self._sessions.popitem(last=False)
+        return session
 
     def knows(self, key: str) -> bool:
         """Tell whether anything is known of a session."""

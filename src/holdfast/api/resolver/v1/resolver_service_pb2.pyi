@@ -93,10 +93,15 @@ class Requirements(google.protobuf.message.Message):
     CAPABILITIES_FIELD_NUMBER: builtins.int
     INPUT_TOKENS_FIELD_NUMBER: builtins.int
     OUTPUT_TOKENS_FIELD_NUMBER: builtins.int
+    PROMPT_CACHE_SECONDS_FIELD_NUMBER: builtins.int
     input_tokens: builtins.int
     """An estimate of the input tokens. Zero if not estimated."""
     output_tokens: builtins.int
     """The output tokens asked for. Zero if not given."""
+    prompt_cache_seconds: builtins.int
+    """For how many seconds the prompt is to be kept in a provider's cache. Zero if
+    the request does not say.
+    """
     @property
     def capabilities(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[holdfast.api.catalog.v1.catalog_pb2.Capability.ValueType]:
         """The capabilities it must have."""
@@ -107,8 +112,9 @@ class Requirements(google.protobuf.message.Message):
         capabilities: collections.abc.Iterable[holdfast.api.catalog.v1.catalog_pb2.Capability.ValueType] | None = ...,
         input_tokens: builtins.int = ...,
         output_tokens: builtins.int = ...,
+        prompt_cache_seconds: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["capabilities", b"capabilities", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["capabilities", b"capabilities", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "prompt_cache_seconds", b"prompt_cache_seconds"]) -> None: ...
 
 Global___Requirements: typing_extensions.TypeAlias = Requirements
 
