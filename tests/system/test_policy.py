@@ -144,7 +144,7 @@ async def test_no_call_leaves_the_eu_however_ill_the_eu_is(
     assert Counter(answer.status for answer in answers).keys() <= {200, 429, 502, 503}
     # Both were the case often enough for the test to mean something.
     assert len(whole) > 300
-    assert sum(answer.attempts > 1 for answer in whole) > 50
+    assert sum(answer.attempts > 1 for answer in whole) > 20
 
 
 async def test_nothing_is_left_to_call_where_all_of_the_eu_is_down(
