@@ -27,7 +27,7 @@ from holdfast.model import Deployment, Limits, Outcome
 from holdfast.settings import Secret
 from holdfast_executor.attempts import Record
 from holdfast_executor.auth import Authentication
-from holdfast_executor.calling import OUTCOMES, Caller
+from holdfast_executor.calling import OUTCOMES, Caller, address
 from holdfast_executor.chat import Chat
 from holdfast_executor.credentials import Credentials
 from holdfast_executor.dialects import ProviderError
@@ -84,6 +84,19 @@ async def open_of(place: Deployment, seconds: float = 60.0):
 async def at(*script: Reply, **facts) -> AsyncIterator[Deployment]:
     async with ScriptedProvider(list(script)) as provider:
         yield deployment(base_uri=provider.base_uri, **facts)
+
+
+@pytest.mark.parametrize(
+    ("base_uri", "path", "url"),
+    [
+        ("https://a/v1", "/chat/completions", "https://a/v1/chat/completions"),
+        ("https://a/d?api-version=1", "/chat", "https://a/d/chat?api-version=1"),
+        ("https://a/d?k=v", "/m:s?alt=sse", "https://a/d/m:s?alt=sse&k=v"),
+    ],
+)
+def test_a_path_is_appended_in_front_of_an_endpoints_query(base_uri, path, url):
+    """Azure's classic endpoints name the version of their API there."""
+    assert address(base_uri, path) == url
 
 
 def test_every_way_that_http_fails_has_an_outcome():

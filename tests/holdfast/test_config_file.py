@@ -278,6 +278,10 @@ def test_policies_are_read():
         ),
         ("identifier: openai/x", ("openai", "x", "openai-chat", "none")),
         (
+            "identifier: azure/gpt-4o, api_key: k",
+            ("azure", "gpt-4o", "openai-chat", "api-key"),
+        ),
+        (
             "identifier: gemini/gemini-2.5-pro, api_key: k",
             ("gemini", "gemini-2.5-pro", "gemini", "x-goog-api-key"),
         ),
@@ -348,3 +352,33 @@ def test_a_file_may_begin_with_a_byte_order_mark(tmp_path):
     path.write_bytes(b"\xef\xbb\xbflisten: 127.0.0.1:0\n")
 
     assert config_file.load(path).settings.listen == "127.0.0.1:0"
+
+
+@pytest.mark.parametrize(
+    ("extra", "expected"),
+    [
+        (
+            "api_base: 'https://r.example/openai/deployments/d/', "
+            "api_version: 2024-10-21",
+            "https://r.example/openai/deployments/d?api-version=2024-10-21",
+        ),
+        (
+            "api_base: 'https://r.example/models/?api-version=2024-05-01-preview'",
+            "https://r.example/models?api-version=2024-05-01-preview",
+        ),
+        (
+            "api_base: 'https://r.example/v1?a=b', api_version: preview",
+            "https://r.example/v1?a=b&api-version=preview",
+        ),
+    ],
+)
+def test_an_endpoint_may_name_the_version_of_its_api(extra, expected):
+    """In its query, as Azure's classic and Foundry's endpoints want it."""
+    text = organization(
+        "custom_models: [{name: n, identifier: azure/gpt-4o, api_key: k, "
+        f"extra: {{{extra}}}}}]"
+    )
+
+    (custom,) = parse(text).settings.organizations[0].custom_models
+
+    assert custom.model.deployments[0].base_uri == expected

@@ -205,6 +205,17 @@ def translated(write: Callable[[], T]) -> T | ProviderError:
         )
 
 
+def address(base_uri: str, path: str) -> str:
+    """Append a path to an endpoint, in front of the endpoint's query if it has one.
+
+    Azure's classic and Foundry's endpoints name their `api-version` in it.
+    """
+    place, mark, query = base_uri.partition("?")
+    if not mark:
+        return base_uri + path
+    return f"{place}{path}{'&' if '?' in path else '?'}{query}"
+
+
 def _request(
     outgoing: Outgoing, record: Record, identity: Identity
 ) -> HttpRequest | ProviderError:
@@ -213,7 +224,7 @@ def _request(
     encoded = translated(partial(outgoing.encode, deployment))
     if isinstance(encoded, ProviderError):
         return encoded
-    url = deployment.base_uri + encoded.path
+    url = address(deployment.base_uri, encoded.path)
     try:
         proof = identity.prove(deployment, url, encoded)
     except NoProofError as error:

@@ -47,12 +47,15 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Uri:
-    """Where a provider is, without a slash at the end."""
+    """Where a provider is, without a slash at the end of its path.
+
+    It may have a query: Azure's classic endpoints name their `api-version` there.
+    """
 
     words: str = "absolute `http://` or `https://` URI"
 
     def read(self, node: Node, place: Place) -> str | None:
-        """Return the URI, without a slash at its end."""
+        """Return the URI, without a slash at the end of its path."""
         text = scalar_text(node, place)
         if text is None:
             return None
@@ -76,11 +79,12 @@ class Uri:
                 "remove it and give the secret as the credential",
             )
             return None
-        if parts.query or parts.fragment:
+        if "#" in text:
             place.fault(
                 node.line,
-                "holds a query or a fragment",
-                "end it before the ? or #: paths are appended to it",
+                "holds a fragment",
+                "end it before the #: no provider ever sees it",
             )
             return None
-        return text.rstrip("/")
+        path, mark, query = text.partition("?")
+        return path.rstrip("/") + (mark + query if query else "")

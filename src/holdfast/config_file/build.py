@@ -49,6 +49,7 @@ _UNLIMITED = ("session_ttl_s", "derived_sessions", "parse_retries")
 _CUSTOM_DIALECTS = {
     "anthropic": "anthropic-messages",
     "aws": "bedrock-converse",
+    "azure": "openai-chat",
     "bedrock": "bedrock-converse",
     "gcp": "gemini",
     "gemini": "gemini",
@@ -57,8 +58,9 @@ _CUSTOM_DIALECTS = {
 """By the identifier's provider; every other custom endpoint speaks OpenAI's."""
 
 _CLAUDE_ON_VERTEX = "anthropic-vertex"
-_CUSTOM_AUTHS = {"gcp": "google", "vertex": "google"}
-"""Where the dialect alone does not say it: Google's cloud takes no API keys."""
+_CUSTOM_AUTHS = {"azure": "api-key", "gcp": "google", "vertex": "google"}
+"""Where the dialect alone does not say it: Azure has a header of its own for keys,
+and Google's cloud takes none."""
 
 
 def settings(root: Record) -> Settings:
@@ -228,7 +230,10 @@ def _custom_model(
         provider_id=provider_id,
         provider_model=provider_model,
         dialect=dialect,
-        base_uri=extra.get("api_base") or (declared and declared.base_uri) or "",
+        base_uri=_versioned(
+            extra.get("api_base") or (declared and declared.base_uri) or "",
+            extra.get("api_version"),
+        ),
         auth="none" if key is None else _custom_auth(provider_id, dialect),
         credential_id="" if key is None else f"custom:{organization_id}/{name}",
         geography=region if region in GEOGRAPHIES else "",
@@ -244,9 +249,18 @@ def _custom_model(
     )
 
 
+def _versioned(base_uri: str, version: str | None) -> str:
+    """Name the version of an API where Azure has it: in the query."""
+    if version is None:
+        return base_uri
+    return f"{base_uri}{'&' if '?' in base_uri else '?'}api-version={version}"
+
+
 def _custom_dialect(provider_id: str, provider_model: str) -> str:
     # Of Google's cloud Claude is had in its own makers' format alone.
-    if provider_id in _CUSTOM_AUTHS and provider_model.startswith("claude"):
+    if _CUSTOM_AUTHS.get(provider_id) == "google" and provider_model.startswith(
+        "claude"
+    ):
         return _CLAUDE_ON_VERTEX
     return _CUSTOM_DIALECTS.get(provider_id, "openai-chat")
 

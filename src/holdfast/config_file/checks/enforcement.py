@@ -22,8 +22,6 @@ def not_enforced(root: Record) -> None:
                 "do not rely on it: the gateway runs as if it were not there",
             )
     for entry in root.sections("organizations", "custom_models"):
-        if (version := entry.section("extra").at("api_version")) is not None:
-            version.warn("is read but not sent by this version", "leave it out")
         if (kind := entry.at("type")) is not None and kind.content == "image":
             kind.warn("is not served by this version", "expect requests to fail")
     for defaults in _defaults(root):

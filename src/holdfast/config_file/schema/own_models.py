@@ -44,7 +44,12 @@ EXTRA = Section(
             "What the dialect's paths are appended to.",
             "the provider's `base_uri`, if it is a known provider",
         ),
-        Field("api_version", WORD, "The provider's. Not acted on yet.", "none"),
+        Field(
+            "api_version",
+            WORD,
+            "Sent as the query's `api-version`, as Azure's classic endpoints want it.",
+            "none",
+        ),
         Field(
             "region",
             WORD,
