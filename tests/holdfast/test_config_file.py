@@ -358,9 +358,8 @@ def test_a_file_may_begin_with_a_byte_order_mark(tmp_path):
     ("extra", "expected"),
     [
         (
-            "api_base: 'https://r.example/openai/deployments/d/', "
-            "api_version: 2024-10-21",
-            "https://r.example/openai/deployments/d?api-version=2024-10-21",
+            "api_base: 'https://r.example/deployments/d/', api_version: 2024-10-21",
+            "https://r.example/deployments/d?api-version=2024-10-21",
         ),
         (
             "api_base: 'https://r.example/models/?api-version=2024-05-01-preview'",
