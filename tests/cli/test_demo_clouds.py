@@ -11,7 +11,9 @@ from botocore.eventstream import EventStreamBuffer
 from fakes.chat_requests import WEATHER
 from fakes.every_dialect import MODELS, ask, provider_of
 from fakes.provider import SimulatedProviders
-from holdfast.model import Outcome
+from holdfast.model import Deployment, Outcome
+from holdfast_executor.dialects.gemini_embeddings import GeminiEmbeddings
+from holdfast_executor.embeddings import Embeddings
 
 EVERY = pytest.mark.parametrize("dialect", MODELS)
 STREAMED = pytest.mark.parametrize("stream", [False, True])
@@ -179,3 +181,25 @@ def test_anothers_signature_is_refused(sim: SimulatedProviders, dialect: str) ->
 
     assert told.failure is not None
     assert "signature" in told.failure.message
+
+
+def test_texts_are_embedded_in_vertex_format(sim: SimulatedProviders) -> None:
+    """One vector a text, as long as it was asked for, and the tokens of each."""
+    base = sim.base_uri("gcp", "anthropic-vertex")
+    place = Deployment(
+        "gcp/e", "e", "gcp", "gemini-embedding-001", "gemini", base, auth="google"
+    )
+    asked = Embeddings.parse(b'{"model":"e","input":["a","b"],"dimensions":8}')
+    told = []
+
+    for call in GeminiEmbeddings().calls(asked, place):
+        answer = httpx.post(
+            base + call.encoded.path,
+            content=call.encoded.body,
+            headers={"authorization": "Bearer t"},
+        )
+        told.append(GeminiEmbeddings().decode(answer.content, {}))
+
+    vectors = [json.loads(bytes(each)) for one in told for each in one.written]
+    assert [len(vector) for vector in vectors] == [8, 8]
+    assert all(one.input_tokens for one in told)

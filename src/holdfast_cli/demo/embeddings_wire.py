@@ -1,4 +1,4 @@
-"""OpenAI's Embeddings, as a provider speaks it."""
+"""Embeddings as providers speak them: OpenAI's format, and Vertex's."""
 
 import base64
 import hashlib
@@ -7,6 +7,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from holdfast_cli.demo.gemini_wire import GeminiWire, check_shown
 from holdfast_cli.demo.openai_wire import OpenAIWire
 from holdfast_cli.demo.prompt import Answer, Prompt, PromptError, VectorWish
 
@@ -62,6 +63,43 @@ class EmbeddingsWire(OpenAIWire):
     def hollow(self, answer: Answer) -> dict[str, Any]:
         """Write a list of nothing."""
         return {"object": "list", "data": [], "model": answer.model}
+
+
+class PredictWire(GeminiWire):
+    """Requests and answers of Vertex's `:predict`; errors are as for chats."""
+
+    def read(self, body: Any, headers: Mapping[str, str]) -> Prompt:
+        """Read a request."""
+        check_shown(headers)
+        wish = body.get("parameters") or {}
+        return EmbeddingsWire().read(
+            {
+                "model": body["model"],
+                "input": [each["content"] for each in body["instances"]],
+                "dimensions": wish.get("outputDimensionality"),
+            },
+            headers,
+        )
+
+    def whole(self, prompt: Prompt, answer: Answer) -> dict[str, Any]:
+        """Write a prediction for each text."""
+        data = EmbeddingsWire().whole(prompt, answer)["data"]
+        tokens = max(1, answer.input_tokens // max(1, len(data)))
+        return {
+            "predictions": [
+                {
+                    "embeddings": {
+                        "values": each["embedding"],
+                        "statistics": {"token_count": tokens, "truncated": False},
+                    }
+                }
+                for each in data
+            ]
+        }
+
+    def hollow(self, answer: Answer) -> dict[str, Any]:
+        """Write a list of nothing."""
+        return {"predictions": []}
 
 
 def _texts(given: Any) -> Sequence[str]:

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from holdfast_cli.demo.anthropic_wire import AnthropicWire
 from holdfast_cli.demo.bedrock_wire import ConverseWire, InvokeWire
-from holdfast_cli.demo.embeddings_wire import EmbeddingsWire
+from holdfast_cli.demo.embeddings_wire import EmbeddingsWire, PredictWire
 from holdfast_cli.demo.gemini_wire import GeminiWire, VertexClaudeWire
 from holdfast_cli.demo.openai_wire import OpenAIWire
 from holdfast_cli.demo.wires import Wire
@@ -32,6 +32,7 @@ _METHODS: Mapping[str, tuple[Wire, bool]] = {
     "invoke-with-response-stream": (_INVOKE, True),
     "generateContent": (_GEMINI, False),
     "streamGenerateContent": (_GEMINI, True),
+    "predict": (PredictWire(), False),
     "rawPredict": (_VERTEX_CLAUDE, False),
     "streamRawPredict": (_VERTEX_CLAUDE, True),
 }
