@@ -398,6 +398,7 @@ def attempt_to_wire(attempt: model.Attempt) -> attempt_pb2.Attempt:
         credential=attempt.credential,
         allowance=_allowance_to_wire(attempt.allowance) if attempt.allowance else None,
         observed_geography=attempt.observed_geography,
+        left_out=attempt.left_out,
     )
 
 
@@ -425,6 +426,7 @@ def attempt_from_wire(attempt: attempt_pb2.Attempt) -> model.Attempt:
         if attempt.HasField("allowance")
         else None,
         attempt.observed_geography,
+        tuple(attempt.left_out),
     )
 
 

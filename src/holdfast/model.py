@@ -393,6 +393,8 @@ class Attempt:
         allowance: None unless the provider said that little is left.
         observed_geography: Where the work was done, where that contradicts the
             deployment's geography. Empty if nothing does.
+        left_out: Names of the caller's fields that the provider's format has no
+            counterpart for, so that they were not sent.
     """
 
     ordinal: int
@@ -409,3 +411,4 @@ class Attempt:
     credential: str = ""
     allowance: Allowance | None = None
     observed_geography: str = ""
+    left_out: tuple[str, ...] = ()

@@ -56,6 +56,7 @@ class Record:
         usage: What it has used, where that is known though it failed.
         choice_count: How many answers were asked for.
         azure_region: What Azure said of where it was worked on, if it did.
+        left_out: The caller's fields that the dialect has no counterpart for.
     """
 
     step: PlanStep
@@ -73,6 +74,7 @@ class Record:
     usage: Usage | None = None
     choice_count: int = 1
     azure_region: str = ""
+    left_out: tuple[str, ...] = ()
 
     def observed_geography(self, usage: Usage | None) -> str:
         """Say where it was worked on, if not where its deployment promises."""
@@ -192,6 +194,7 @@ class Progress:
                 observed_geography=record.observed_geography(record.usage)
                 if error.http_status
                 else "",
+                left_out=record.left_out,
             )
         )
 

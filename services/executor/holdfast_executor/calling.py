@@ -224,6 +224,7 @@ def _request(
     encoded = translated(partial(outgoing.encode, deployment))
     if isinstance(encoded, ProviderError):
         return encoded
+    record.left_out = encoded.left_out
     url = address(deployment.base_uri, encoded.path)
     try:
         proof = identity.prove(deployment, url, encoded)

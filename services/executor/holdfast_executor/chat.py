@@ -118,6 +118,7 @@ class Encoded:
     Attributes:
         path: Appended to the deployment's `base_uri`; begins with a slash.
         headers: Beside those of authentication.
+        left_out: The caller's fields that the format has no counterpart for.
     """
 
     path: str
@@ -125,3 +126,4 @@ class Encoded:
     headers: tuple[tuple[str, str], ...] = field(
         default=(("content-type", "application/json"),)
     )
+    left_out: tuple[str, ...] = ()

@@ -117,4 +117,5 @@ def ended_attempt(  # noqa: PLR0913 - each is one fact about the attempt
         record.credential,
         record.allowance,
         record.observed_geography(usage),
+        record.left_out,
     )

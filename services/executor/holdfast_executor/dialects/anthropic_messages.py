@@ -12,7 +12,11 @@ from holdfast_executor.chat import AnswerContext, Chat, Encoded
 from holdfast_executor.dialects import Decoded, ProviderError
 from holdfast_executor.dialects import request_fields as read
 from holdfast_executor.dialects.anthropic_answer import completion
-from holdfast_executor.dialects.anthropic_request import betas_of, messages_request
+from holdfast_executor.dialects.anthropic_request import (
+    SPOKEN,
+    betas_of,
+    messages_request,
+)
 from holdfast_executor.dialects.anthropic_stream import AnthropicStream
 from holdfast_executor.failures import classify
 
@@ -39,7 +43,12 @@ class AnthropicMessages:
         ]
         if betas := betas_of(fields):
             headers.append(("anthropic-beta", ",".join(betas)))
-        return Encoded(_PATH, msgspec.json.encode(request), tuple(headers))
+        return Encoded(
+            _PATH,
+            msgspec.json.encode(request),
+            tuple(headers),
+            read.left_out(fields, SPOKEN),
+        )
 
     def decode(self, body: bytes, context: AnswerContext) -> Decoded | ProviderError:
         """Read a whole answer that came with a status of success."""

@@ -120,6 +120,9 @@ _UNSERVED = (
 UNSERVED = frozenset(demand.field for demand in _UNSERVED)
 """The fields for whose sake another deployment is tried."""
 
+SPOKEN = TRANSLATED | UNSERVED
+"""All that is not left out: what cannot be served is refused instead."""
+
 _DEFAULT_MAX_TOKENS = 4096
 """For a deployment whose limit is unknown: what every Claude since version 3 takes."""
 

@@ -15,7 +15,11 @@ from holdfast_executor.chat import Chat, Encoded
 from holdfast_executor.dialects import request_fields as read
 from holdfast_executor.dialects.anthropic_messages import AnthropicMessages
 from holdfast_executor.dialects.anthropic_parts import Takes
-from holdfast_executor.dialects.anthropic_request import betas_of, messages_request
+from holdfast_executor.dialects.anthropic_request import (
+    SPOKEN,
+    betas_of,
+    messages_request,
+)
 from holdfast_executor.dialects.links import Links
 
 _VERSION = "vertex-2023-10-16"
@@ -24,6 +28,8 @@ _VERSION = "vertex-2023-10-16"
 _NOT_HERE = ("model", "service_tier")
 """What has no place in the body: the path names the one, and Google sells capacity
 in another way than the tiers that are Anthropic's."""
+
+_SPOKEN = SPOKEN.difference(_NOT_HERE) | {"model"}
 
 
 class AnthropicVertex(AnthropicMessages):
@@ -52,5 +58,8 @@ class AnthropicVertex(AnthropicMessages):
         model = quote(deployment.provider_model, safe="@")
         method = "streamRawPredict" if chat.stream else "rawPredict"
         return Encoded(
-            f"/models/{model}:{method}", msgspec.json.encode(body), tuple(headers)
+            f"/models/{model}:{method}",
+            msgspec.json.encode(body),
+            tuple(headers),
+            read.left_out(fields, _SPOKEN),
         )

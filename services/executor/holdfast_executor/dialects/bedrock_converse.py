@@ -14,7 +14,7 @@ from holdfast_executor.chat import AnswerContext, Chat, Encoded
 from holdfast_executor.dialects import Decoded, ProviderError
 from holdfast_executor.dialects import request_fields as read
 from holdfast_executor.dialects.bedrock_answer import completion
-from holdfast_executor.dialects.bedrock_request import converse_request
+from holdfast_executor.dialects.bedrock_request import SPOKEN, converse_request
 from holdfast_executor.dialects.bedrock_stream import ConverseStream
 from holdfast_executor.dialects.links import Links
 from holdfast_executor.failures import classify
@@ -45,7 +45,11 @@ class BedrockConverse:
         request = converse_request(fields, deployment, links, stream=chat.stream)
         links.settle()
         operation = "converse-stream" if chat.stream else "converse"
-        return Encoded(model_path(deployment, operation), msgspec.json.encode(request))
+        return Encoded(
+            model_path(deployment, operation),
+            msgspec.json.encode(request),
+            left_out=read.left_out(fields, SPOKEN),
+        )
 
     def decode(self, body: bytes, context: AnswerContext) -> Decoded | ProviderError:
         """Read a whole answer that came with a status of success."""

@@ -16,7 +16,11 @@ from holdfast_executor.dialects import Decoded, ProviderError
 from holdfast_executor.dialects import request_fields as read
 from holdfast_executor.dialects.anthropic_answer import completion
 from holdfast_executor.dialects.anthropic_parts import Takes
-from holdfast_executor.dialects.anthropic_request import betas_of, messages_request
+from holdfast_executor.dialects.anthropic_request import (
+    SPOKEN,
+    betas_of,
+    messages_request,
+)
 from holdfast_executor.dialects.bedrock_converse import model_path
 from holdfast_executor.dialects.bedrock_models import claude_traits
 from holdfast_executor.dialects.bedrock_stream import InvokeStream
@@ -28,6 +32,8 @@ _VERSION = "bedrock-2023-05-31"
 
 _NOT_HERE = ("model", "service_tier")
 """What Bedrock refuses in the body: the path names the one, a header the other."""
+
+_SPOKEN = SPOKEN.difference(_NOT_HERE) | {"model"}
 
 
 class BedrockInvoke:
@@ -60,7 +66,11 @@ class BedrockInvoke:
         if betas := betas_of(fields):
             body["anthropic_beta"] = betas
         operation = "invoke-with-response-stream" if chat.stream else "invoke"
-        return Encoded(model_path(deployment, operation), msgspec.json.encode(body))
+        return Encoded(
+            model_path(deployment, operation),
+            msgspec.json.encode(body),
+            left_out=read.left_out(fields, _SPOKEN),
+        )
 
     def decode(self, body: bytes, context: AnswerContext) -> Decoded | ProviderError:
         """Read a whole answer that came with a status of success."""

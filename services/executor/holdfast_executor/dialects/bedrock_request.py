@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from holdfast.model import Deployment
+from holdfast_executor.dialects import anthropic_request
 from holdfast_executor.dialects import request_fields as read
 from holdfast_executor.dialects.anthropic_parts import Takes
 from holdfast_executor.dialects.anthropic_reasoning import effort_of
@@ -30,6 +31,9 @@ LEFT_OUT = {
 
 OWN = frozenset({"guardrailConfig", "performanceConfig"})
 """Bedrock's own fields, which a caller may add to OpenAI's."""
+
+SPOKEN = anthropic_request.SPOKEN.difference(LEFT_OUT) | OWN
+"""All that is not left out: what cannot be served is refused instead."""
 
 _GUARDRAIL = (
     "guardrailIdentifier",

@@ -14,7 +14,7 @@ from holdfast_executor.chat import AnswerContext, Chat, Encoded
 from holdfast_executor.dialects import Decoded, ProviderError
 from holdfast_executor.dialects import request_fields as read
 from holdfast_executor.dialects.gemini_answer import completion
-from holdfast_executor.dialects.gemini_request import generate_request
+from holdfast_executor.dialects.gemini_request import SPOKEN, generate_request
 from holdfast_executor.dialects.gemini_stream import GeminiStream
 from holdfast_executor.dialects.links import Links
 from holdfast_executor.failures import classify
@@ -39,7 +39,11 @@ class Gemini:
             raise read.malformed("tools", "less deeply nested") from error
         links.settle()
         method = "streamGenerateContent?alt=sse" if chat.stream else "generateContent"
-        return Encoded(f"/{place_of(deployment.provider_model)}:{method}", body)
+        return Encoded(
+            f"/{place_of(deployment.provider_model)}:{method}",
+            body,
+            left_out=read.left_out(fields, SPOKEN),
+        )
 
     def decode(self, body: bytes, context: AnswerContext) -> Decoded | ProviderError:
         """Read a whole answer that came with a status of success."""

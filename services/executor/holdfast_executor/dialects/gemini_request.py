@@ -62,6 +62,9 @@ TRANSLATED = frozenset(
 )
 """The fields that bear on what is sent. Any other one is left out."""
 
+SPOKEN = TRANSLATED | {"modalities"}
+"""And what is refused where it asks for more than text."""
+
 LEFT_OUT = {
     "audio": "It says how audio is to sound; `modalities` asks for some.",
     "logit_bias": "It speaks of tokens of another model's vocabulary.",

@@ -4,6 +4,8 @@ Each function returns the value with its type made sure of. A `field` is the
 path a caller would write, e.g. `messages[3].content[0].text`.
 """
 
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import msgspec
@@ -26,6 +28,24 @@ def fields_of(chat: Chat) -> dict[str, Any]:
             "large, or is nested too deeply.",
             field="",
         ) from error
+
+
+_KEPT = frozenset({"stream_options"})
+"""What is the gateway's own to keep, so that nothing of it is lost."""
+
+
+def left_out(fields: Mapping[str, Any], spoken: AbstractSet[str]) -> tuple[str, ...]:
+    """Say what of a request a format has no counterpart for, for the trace.
+
+    Args:
+        fields: The request.
+        spoken: The names of the fields that bear on what is sent.
+    """
+    return tuple(
+        name
+        for name, value in fields.items()
+        if value is not None and name not in spoken and name not in _KEPT
+    )
 
 
 def malformed(field: str, expected: str) -> RequestMalformedError:

@@ -171,6 +171,7 @@ class Attempt(google.protobuf.message.Message):
     CREDENTIAL_FIELD_NUMBER: builtins.int
     ALLOWANCE_FIELD_NUMBER: builtins.int
     OBSERVED_GEOGRAPHY_FIELD_NUMBER: builtins.int
+    LEFT_OUT_FIELD_NUMBER: builtins.int
     ordinal: builtins.int
     """The place of this attempt in its request, from 1. A structured-output
     retry of the same deployment is a further attempt.
@@ -224,6 +225,12 @@ class Attempt(google.protobuf.message.Message):
     def allowance(self) -> Global___Allowance:
         """What the provider said is left of a rate limit. Absent unless it is little."""
 
+    @property
+    def left_out(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The names of the caller's fields that the provider's format has no
+        counterpart for, so that they were not sent.
+        """
+
     def __init__(
         self,
         *,
@@ -241,9 +248,10 @@ class Attempt(google.protobuf.message.Message):
         credential: builtins.str = ...,
         allowance: Global___Allowance | None = ...,
         observed_geography: builtins.str = ...,
+        left_out: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["allowance", b"allowance", "first_token_duration", b"first_token_duration", "retry_after", b"retry_after", "start_time", b"start_time", "total_duration", b"total_duration", "usage", b"usage"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["allowance", b"allowance", "cost_usd_nanos", b"cost_usd_nanos", "credential", b"credential", "deployment_id", b"deployment_id", "error_message", b"error_message", "first_token_duration", b"first_token_duration", "http_status", b"http_status", "observed_geography", b"observed_geography", "ordinal", b"ordinal", "outcome", b"outcome", "retry_after", b"retry_after", "start_time", b"start_time", "total_duration", b"total_duration", "usage", b"usage"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["allowance", b"allowance", "cost_usd_nanos", b"cost_usd_nanos", "credential", b"credential", "deployment_id", b"deployment_id", "error_message", b"error_message", "first_token_duration", b"first_token_duration", "http_status", b"http_status", "left_out", b"left_out", "observed_geography", b"observed_geography", "ordinal", b"ordinal", "outcome", b"outcome", "retry_after", b"retry_after", "start_time", b"start_time", "total_duration", b"total_duration", "usage", b"usage"]) -> None: ...
 
 Global___Attempt: typing_extensions.TypeAlias = Attempt
 
