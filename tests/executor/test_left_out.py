@@ -13,6 +13,7 @@ from holdfast.errors import AllAttemptsFailedError
 from holdfast.model import Attempt, Outcome
 from holdfast_executor.chat import Chat
 from holdfast_executor.dialects.registry import DIALECTS
+from holdfast_executor.dialects.signatures import unsent
 
 ASKED = {
     "model": "m",
@@ -62,6 +63,30 @@ async def test_an_attempt_says_what_was_not_sent() -> None:
             await s.execute(body)
 
     assert s.told[0].left_out == ("seed",)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "model", "expected"),
+    [
+        ("anthropic-messages", "claude-sonnet-4-5", ()),
+        ("openai-chat", "gpt-4o", ("signature",)),
+        ("gemini", "gemini-2.5-pro", ("signature",)),
+    ],
+)
+def test_a_signature_that_only_its_issuer_can_read_is_named(
+    dialect: str, model: str, expected: tuple[str, ...]
+) -> None:
+    """Thoughts of Claude's go back to Claude, and to nobody else."""
+    thought = {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
+    block = {**thought, "issuer": "anthropic"}
+    said = {"role": "assistant", "content": "Hi", "thinking_blocks": [block]}
+    asked = {"model": "m", "messages": [*ASKED["messages"], said, *ASKED["messages"]]}
+    place = replace(deployment(), dialect=dialect, model_id=model, provider_model=model)
+    chat = Chat.parse(json.dumps(asked).encode())
+
+    encoded = DIALECTS[dialect].encode(chat, place)
+
+    assert unsent(chat, encoded.body) == expected
 
 
 def test_it_survives_the_way_to_another_process() -> None:

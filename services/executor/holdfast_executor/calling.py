@@ -18,6 +18,7 @@ from holdfast_executor.chat import AnswerContext, Chat, Encoded
 from holdfast_executor.dialects import CapabilityMissingError, Dialect, ProviderError
 from holdfast_executor.dialects.links import MediaWantedError
 from holdfast_executor.dialects.registry import DIALECTS
+from holdfast_executor.dialects.signatures import unsent
 from holdfast_executor.downloads import Downloads
 from holdfast_executor.failures import fitted
 from holdfast_executor.media import Media
@@ -82,8 +83,16 @@ class Outgoing:
     @classmethod
     def chat(cls, chat: Chat, record: Record) -> "Outgoing":
         """Send a chat in the deployment's own dialect."""
-        encode = partial(dialect_of(record).encode, chat)
+        encode = partial(_encoded, dialect_of(record), chat)
         return cls(chat.body, encode, chat.choice_count, chat.media)
+
+
+def _encoded(dialect: Dialect, chat: Chat, deployment: Deployment) -> Encoded:
+    encoded = dialect.encode(chat, deployment)
+    if unsent_ones := unsent(chat, encoded.body):
+        left_out = (*encoded.left_out, *unsent_ones)
+        return dataclasses.replace(encoded, left_out=left_out)
+    return encoded
 
 
 class Caller:

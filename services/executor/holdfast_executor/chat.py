@@ -35,6 +35,10 @@ _decode_routing = msgspec.json.Decoder(_Routing).decode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
+ISSUERS_MARKS = (b'"thinking_blocks"', b'"extra_content"')
+"""The fields of messages in which providers' signatures come and go."""
+
+
 @dataclass(frozen=True)
 class Chat:
     """An OpenAI Chat Completions request.
@@ -82,6 +86,14 @@ class Chat:
     def fields(self) -> dict[str, msgspec.Raw]:
         """The top-level fields in order, each as its own bytes. Not to be changed."""
         return _decode_fields(self.body)
+
+    @functools.cached_property
+    def is_marked(self) -> bool:
+        """Whether its history bears what only the issuer of it can read.
+
+        Searched for once a request, in bytes: most have nothing of the kind.
+        """
+        return any(mark in self.body for mark in ISSUERS_MARKS)
 
     @functools.cached_property
     def parsed(self) -> dict[str, Any]:

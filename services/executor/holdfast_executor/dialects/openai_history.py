@@ -10,11 +10,8 @@ from typing import Any
 
 import msgspec
 
-from holdfast_executor.chat import Chat
+from holdfast_executor.chat import ISSUERS_MARKS, Chat
 from holdfast_executor.dialects.gemini_models import issuer_of
-
-_MARKS = (b'"thinking_blocks"', b'"extra_content"')
-"""What is searched for before anything is parsed: most requests have neither."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -30,7 +27,7 @@ def own_history(chat: Chat, model: str) -> bytes | None:
         chat: The request.
         model: The plain name of the model.
     """
-    if not any(mark in chat.body for mark in _MARKS) or "messages" not in chat.fields:
+    if not chat.is_marked or "messages" not in chat.fields:
         return None
     try:
         messages = [bytes(raw) for raw in _decode_items(chat.fields["messages"])]
@@ -41,7 +38,7 @@ def own_history(chat: Chat, model: str) -> bytes | None:
 
 
 def _message(raw: bytes, model: str) -> bytes:
-    if not any(mark in raw for mark in _MARKS):
+    if not any(mark in raw for mark in ISSUERS_MARKS):
         return raw
     message = _decode(raw)
     if not isinstance(message, dict):
