@@ -44,6 +44,7 @@ bench: install  ## Measure beside the floor and other gateways; write docs/perfo
 		$(BIN)/python -m bench.profile $$scenario --save bench/.results/profile.jsonl \
 			>/dev/null || exit 1; \
 	done
+	$(BIN)/python -m bench.shares small fallback body paced
 	$(BIN)/python -m bench.report
 
 bench-quick: install  ## Measure a few scenarios beside the floor, in a minute

@@ -21,6 +21,7 @@ from bench.goals import (
 from bench.load.figures import Figures
 from bench.processes import ROOT
 from bench.results import Measured, Results
+from bench.shares import SHARES
 
 DOCUMENT = ROOT / "docs" / "performance.md"
 LATEST = ROOT / "bench" / ".results" / "latest.jsonl"
@@ -309,11 +310,17 @@ def document(results: Results) -> str:
         f"{machine.memory_gb:g} GB, Linux {machine.kernel}, Python {machine.python}. "
         f"{versions}. {quiet}"
     )
-    written = [_INTRODUCTION, place, tables(results), _profile(PROFILE)]
+    written = [
+        _INTRODUCTION,
+        place,
+        tables(results),
+        _profile(PROFILE, "one process, by layer"),
+        _profile(SHARES, "three processes, by service"),
+    ]
     return "\n\n".join(part.strip() for part in written if part) + "\n"
 
 
-def _profile(path: Path) -> str:
+def _profile(path: Path, where: str) -> str:
     """Write where the time goes, if that was measured."""
     if not path.exists():
         return ""
@@ -325,7 +332,7 @@ def _profile(path: Path) -> str:
         [name, *(_number(each["layers"].get(name)) for each in told.values())]
         for name in names
     ]
-    title = "Where the time goes in one process, CPU microseconds a request, profiled"
+    title = f"Where the time goes in {where}: CPU microseconds a request"
     return _section(title, ("layer", *told), rows)
 
 
