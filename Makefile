@@ -33,6 +33,14 @@ imports: install .venv-imports/installed
 	.venv-imports/bin/pip install --quiet --require-hashes -r requirements/imports.txt
 	touch $@
 
+fuzz: install .venv-fuzz/installed  ## Send every endpoint what its description allows and forbids
+	$(BIN)/python -m tests.fuzz
+
+.venv-fuzz/installed: requirements/fuzz.txt
+	python3 -m venv .venv-fuzz
+	.venv-fuzz/bin/pip install --quiet --require-hashes -r requirements/fuzz.txt
+	touch $@
+
 format: install  ## Format the code
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
