@@ -114,6 +114,8 @@ def deployment_to_wire(deployment: model.Deployment) -> catalog_pb2.Deployment:
         allow_private_network=deployment.allow_private_network,
         weight=deployment.weight,
         provider_display_name=deployment.provider_display_name,
+        trains_on_data=deployment.trains_on_data,
+        retention_days=deployment.retention_days,
     )
 
 
@@ -159,6 +161,8 @@ def _deployment(
         allow_private_network=wire.allow_private_network,
         provider_display_name=wire.provider_display_name,
         sealed_credential=sealed_credential,
+        trains_on_data=wire.trains_on_data if wire.HasField("trains_on_data") else None,
+        retention_days=wire.retention_days if wire.HasField("retention_days") else None,
     )
 
 
@@ -203,6 +207,8 @@ def policy_to_wire(policy: model.ScopedPolicy) -> plan_pb2.ScopedPolicy:
         allowed_models=sorted(policy.allowed_models),
         denied_models=sorted(policy.denied_models),
         geographies=sorted(policy.geographies),
+        denies_training=policy.denies_training,
+        max_retention_days=policy.max_retention_days,
     )
 
 
@@ -221,6 +227,10 @@ def _policy(written: bytes) -> model.ScopedPolicy:
         allowed_models=frozenset(policy.allowed_models),
         denied_models=frozenset(policy.denied_models),
         geographies=frozenset(policy.geographies),
+        denies_training=policy.denies_training,
+        max_retention_days=policy.max_retention_days
+        if policy.HasField("max_retention_days")
+        else None,
     )
 
 
@@ -331,6 +341,9 @@ def plan_to_wire(plan: model.Plan) -> plan_pb2.Plan:
         policies=[policy_to_wire(policy) for policy in plan.policies],
         limits=limits_to_wire(plan.limits),
         incomparable_models=plan.incomparable_models,
+        tags=plan.tags,
+        content_retained=plan.content_retained,
+        parent_span_id=plan.parent_span_id,
     )
 
 
@@ -349,6 +362,9 @@ def plan_from_wire(plan: plan_pb2.Plan) -> model.Plan:
         limits=limits_from_wire(plan.limits),
         revision=plan.revision,
         incomparable_models=tuple(plan.incomparable_models),
+        tags=dict(plan.tags),
+        content_retained=plan.content_retained,
+        parent_span_id=plan.parent_span_id,
     )
 
 
@@ -399,6 +415,10 @@ def attempt_to_wire(attempt: model.Attempt) -> attempt_pb2.Attempt:
         allowance=_allowance_to_wire(attempt.allowance) if attempt.allowance else None,
         observed_geography=attempt.observed_geography,
         left_out=attempt.left_out,
+        step_reason=plan_pb2.StepReason.ValueType(attempt.step_reason.value)
+        if attempt.step_reason
+        else plan_pb2.STEP_REASON_UNSPECIFIED,
+        cache_saving_usd_nanos=attempt.cache_saving_usd_nanos,
     )
 
 
@@ -427,6 +447,8 @@ def attempt_from_wire(attempt: attempt_pb2.Attempt) -> model.Attempt:
         else None,
         attempt.observed_geography,
         tuple(attempt.left_out),
+        model.StepReason(attempt.step_reason) if attempt.step_reason else None,
+        attempt.cache_saving_usd_nanos,
     )
 
 

@@ -7,6 +7,15 @@
   * NotServedError                  UNIMPLEMENTED       NOT_SERVED
   * ApiKeyUnknownError              UNAUTHENTICATED     API_KEY_UNKNOWN
   * AdminKeyRequiredError           PERMISSION_DENIED   ADMIN_KEY_REQUIRED
+  * RuntimeKeyRequiredError         PERMISSION_DENIED   RUNTIME_KEY_REQUIRED
+  * AliasTargetUnknownError         INVALID_ARGUMENT    ALIAS_TARGET_UNKNOWN
+  * AliasNestedError                INVALID_ARGUMENT    ALIAS_NESTED
+  * ResourceNotFoundError           NOT_FOUND           RESOURCE_NOT_FOUND
+  * ResourceExistsError             ALREADY_EXISTS      RESOURCE_EXISTS
+  * ResourceInUseError              FAILED_PRECONDITION RESOURCE_IN_USE
+  * DeclaredInFileError             FAILED_PRECONDITION DECLARED_IN_FILE
+  * EditConflictError               ABORTED             EDIT_CONFLICT
+  * GenerationGoneError             OUT_OF_RANGE        GENERATION_GONE
   * ModelNotFoundError              NOT_FOUND           MODEL_NOT_FOUND
   * NoDeploymentAllowedError        PERMISSION_DENIED   NO_DEPLOYMENT_ALLOWED
   * PlanRefusedError                PERMISSION_DENIED   PLAN_REFUSED
@@ -98,6 +107,87 @@ class AdminKeyRequiredError(GatewayError):
 
     code = "PERMISSION_DENIED"
     reason = "ADMIN_KEY_REQUIRED"
+
+
+class RuntimeKeyRequiredError(GatewayError):
+    """The API key administrates, and such a key calls no models."""
+
+    code = "PERMISSION_DENIED"
+    reason = "RUNTIME_KEY_REQUIRED"
+
+
+class AliasTargetUnknownError(GatewayError):
+    """An alias names something that does not exist.
+
+    Metadata: `field`, `target`.
+    """
+
+    code = "INVALID_ARGUMENT"
+    reason = "ALIAS_TARGET_UNKNOWN"
+
+
+class AliasNestedError(GatewayError):
+    """An alias names an alias. Metadata: `field`, `target`."""
+
+    code = "INVALID_ARGUMENT"
+    reason = "ALIAS_NESTED"
+
+
+class ResourceNotFoundError(GatewayError):
+    """There is none of that kind and name, or the key may not see it.
+
+    Metadata: `kind`, `name`.
+    """
+
+    code = "NOT_FOUND"
+    reason = "RESOURCE_NOT_FOUND"
+
+
+class ResourceExistsError(GatewayError):
+    """There is one of that name, or the name means something else.
+
+    Metadata: `kind`, `name`.
+    """
+
+    code = "ALREADY_EXISTS"
+    reason = "RESOURCE_EXISTS"
+
+
+class ResourceInUseError(GatewayError):
+    """Something else still needs it. Metadata: `kind`, `name`."""
+
+    code = "FAILED_PRECONDITION"
+    reason = "RESOURCE_IN_USE"
+
+
+class DeclaredInFileError(GatewayError):
+    """The configuration file declares it, so that nothing else may change it.
+
+    Metadata: `kind`, `name`.
+    """
+
+    code = "FAILED_PRECONDITION"
+    reason = "DECLARED_IN_FILE"
+
+
+class EditConflictError(GatewayError):
+    """Somebody has changed it since the caller read it.
+
+    Metadata: `kind`, `name`, `etag` (the one it has now).
+    """
+
+    code = "ABORTED"
+    reason = "EDIT_CONFLICT"
+
+
+class GenerationGoneError(GatewayError):
+    """A generation is older than what is kept, or not there yet.
+
+    Metadata: `generation`, `oldest`, `newest`.
+    """
+
+    code = "OUT_OF_RANGE"
+    reason = "GENERATION_GONE"
 
 
 class ModelNotFoundError(GatewayError):

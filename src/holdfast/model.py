@@ -90,6 +90,9 @@ class Deployment:
         max_output_tokens: Of one answer. Zero if unknown.
         weight: Its share of cold starts, relative to the rest of its pool.
         allow_private_network: Whether `base_uri` may be a private address.
+        trains_on_data: Whether models are trained on what is sent. None if unknown.
+        retention_days: How long what is sent or answered is kept, in days at most;
+            zero for not at all. None if unknown.
     """
 
     id: str
@@ -110,6 +113,8 @@ class Deployment:
     allow_private_network: bool = False
     provider_display_name: str = ""
     sealed_credential: bytes = field(default=b"", repr=False)
+    trains_on_data: bool | None = None
+    retention_days: int | None = None
 
     def __hash__(self) -> int:
         # Its id is as good as all its fields, and looked up many times a request.
@@ -136,6 +141,8 @@ class Provider:
         credential_env: The environment variables that usually hold its
             credential, the first one found wins.
         base_uri: May hold `{region}` and `{NAME}` for an environment variable.
+        trains_on_data: As of a deployment; so is `retention_days`. What it promises
+            everybody at the endpoints of the catalog.
     """
 
     id: str
@@ -144,6 +151,8 @@ class Provider:
     auth: str
     base_uri: str
     credential_env: tuple[str, ...] = ()
+    trains_on_data: bool | None = None
+    retention_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +257,9 @@ class ScopedPolicy:
         scope: Whose policy it is, in words, e.g. `project web`.
         allowed_models: Plain names or deployment ids; so is `denied_models`.
         geographies: Where data may go. Unknown is in none of them.
+        denies_training: Whether nobody may train on what is sent. Unknown may not.
+        max_retention_days: For how long it may be kept; zero for not at all. Unknown
+            is too long. None sets no limit.
     """
 
     scope: str
@@ -256,6 +268,8 @@ class ScopedPolicy:
     allowed_models: frozenset[str] = frozenset()
     denied_models: frozenset[str] = frozenset()
     geographies: frozenset[str] = frozenset()
+    denies_training: bool = False
+    max_retention_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +322,10 @@ class Plan:
         bound_deployment_id: What the session was bound to. Empty: nothing.
         incomparable_models: Further models that the name stands for, left out
             because their vectors do not compare with those of the first.
+        tags: What the caller says the request is for, by name.
+        content_retained: Whether the project keeps prompts and answers.
+        parent_span_id: The span of the caller's own trace that the request belongs
+            to. Empty: none.
     """
 
     plan_id: str
@@ -323,6 +341,9 @@ class Plan:
     limits: Limits = Limits()
     revision: str = ""
     incomparable_models: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    content_retained: bool = False
+    parent_span_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,6 +416,9 @@ class Attempt:
             deployment's geography. Empty if nothing does.
         left_out: Names of the caller's fields that the provider's format has no
             counterpart for, so that they were not sent.
+        step_reason: Why its step stood where it did. None if that is not known.
+        cache_saving_usd_nanos: What the provider's prompt cache saved; negative
+            where writing it cost more.
     """
 
     ordinal: int
@@ -412,3 +436,66 @@ class Attempt:
     allowance: Allowance | None = None
     observed_geography: str = ""
     left_out: tuple[str, ...] = ()
+    step_reason: StepReason | None = None
+    cache_saving_usd_nanos: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GuardrailResult:
+    """What one guardrail found in a request or its answer. Never the text.
+
+    Attributes:
+        stage: `input` or `output`.
+        action: What was done: `flag`, `block` or `redact`.
+        match_count: How often it matched.
+        matched: The presets and patterns that matched, by name.
+    """
+
+    guardrail: str
+    stage: str
+    action: str
+    match_count: int = 1
+    matched: tuple[str, ...] = ()
+
+
+CANCELLED = "CANCELLED"
+"""The reason of a request whose caller went away before it had its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a request ended, told once; see `Finished` in resolver_service.proto.
+
+    Attributes:
+        surface: Which API it was written in, e.g. `chat_completions`.
+        start_time_ms: When the executor took it, in Unix milliseconds.
+        duration: From then to its end.
+        first_token: From then to the first content of a streamed answer.
+        deployment_id: Who served it. Empty: nobody.
+        error_reason: Why there was no answer. Empty: there was one.
+        cost_usd_nanos: Of all its attempts.
+        request_content: Its body, where the project keeps content.
+        response_content: What the caller got, likewise.
+        content_bytes_left_out: How much of both was too much to keep.
+    """
+
+    trace_id: str
+    requested_model: str
+    surface: str
+    streamed: bool
+    start_time_ms: int
+    duration: timedelta
+    parent_span_id: str = ""
+    revision: str = ""
+    first_token: timedelta | None = None
+    deployment_id: str = ""
+    response_model: str = ""
+    error_reason: str = ""
+    session_affinity: SessionAffinity = SessionAffinity.NONE
+    attempt_count: int = 0
+    cost_usd_nanos: int = 0
+    tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    guardrail_results: tuple[GuardrailResult, ...] = ()
+    request_content: bytes = field(default=b"", repr=False)
+    response_content: bytes = field(default=b"", repr=False)
+    content_bytes_left_out: int = 0

@@ -51,7 +51,34 @@ def addresses(policy: ScopedPolicy, deployment: Deployment) -> str | None:
     return f"its address is one of {place}, and not of {deployment.geography}"
 
 
-RULES: tuple[Rule, ...] = (providers, models, geographies, addresses)
+def training(policy: ScopedPolicy, deployment: Deployment) -> str | None:
+    """Allow only deployments that are known not to train on what they are sent."""
+    if not policy.denies_training or deployment.trains_on_data is False:
+        return None
+    if deployment.trains_on_data is None:
+        return "training on data unknown, and denied"
+    return "training on data is denied"
+
+
+def retention(policy: ScopedPolicy, deployment: Deployment) -> str | None:
+    """Allow only deployments that are known to keep data no longer than it may be."""
+    most = policy.max_retention_days
+    if most is None:
+        return None
+    kept = deployment.retention_days
+    if kept is None:
+        return f"retention unknown, {most} days at most"
+    return f"retention {kept} days, {most} at most" if kept > most else None
+
+
+RULES: tuple[Rule, ...] = (
+    providers,
+    models,
+    geographies,
+    addresses,
+    training,
+    retention,
+)
 """Every rule there is. One more is a function above and its name here."""
 
 

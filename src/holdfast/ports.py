@@ -8,15 +8,16 @@ A deadline is a moment on the event loop's own clock (`loop.time()`), in
 seconds; None is no deadline.
 """
 
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Protocol
 
 from holdfast.api.catalog.v1 import catalog_service_pb2 as catalog_pb
 from holdfast.api.executor.v1 import executor_service_pb2 as executor_pb
 from holdfast.health import Rests
-from holdfast.model import Attempt, Caller, Requirements
+from holdfast.model import Attempt, Caller, Finished, Requirements
 from holdfast.signing import SignedPlan
 
 
@@ -26,6 +27,8 @@ class ResolveModelRequest:
 
     Attributes:
         principal: The digest of an API key, or the project that asks.
+        tags: What the request is for, by name.
+        parent_span_id: The span of the caller's own trace that it belongs to.
     """
 
     principal: bytes | Caller
@@ -36,6 +39,8 @@ class ResolveModelRequest:
     explain: bool = False
     validate_only: bool = False
     trace_id: str = ""
+    tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    parent_span_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,11 @@ class Answering:
 
 @dataclass(frozen=True, slots=True)
 class AttemptReport:
-    """How attempts of one request ended; see resolver_service.proto."""
+    """How attempts of one request ended; see resolver_service.proto.
+
+    Attributes:
+        finished: The request itself, once it has ended.
+    """
 
     caller: Caller
     plan_id: str
@@ -63,6 +72,7 @@ class AttemptReport:
     attempts: Sequence[Attempt]
     retry_after_cap: timedelta
     answering: Answering | None = None
+    finished: Finished | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,17 @@ def cost_usd_nanos(usage: Usage, pricing: Pricing) -> int:
     return (total + _TOKENS_PER_PRICE // 2) // _TOKENS_PER_PRICE
 
 
+def cache_saving_usd_nanos(usage: Usage, pricing: Pricing) -> int:
+    """Say what a prompt cache saved: the same tokens uncached, less what they cost.
+
+    Negative where writing to the cache cost more than reading from it saved.
+    """
+    saved = usage.cache_read_input_tokens * (
+        pricing.input - pricing.cache_read
+    ) + usage.cache_creation_input_tokens * (pricing.input - pricing.cache_creation)
+    return (saved + _TOKENS_PER_PRICE // 2) // _TOKENS_PER_PRICE
+
+
 def usd(nanos: int) -> str:
     """Write an amount as a JSON number of US dollars, without loss."""
     sign, nanos = ("-", -nanos) if nanos < 0 else ("", nanos)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from holdfast.control.resources import Overrides
 from holdfast.model import Limits, Model, ScopedPolicy
 
 
@@ -63,6 +64,8 @@ class ProviderSettings:
         credentials: By name, used in turn. Empty if the provider needs none or
             none was given.
         dialect: None keeps the catalog's; so for `base_uri` and `auth`.
+        trains_on_data: As of a deployment; so is `retention_days`. What it has
+            promised whoever runs the gateway. None: no more than everybody.
     """
 
     id: str
@@ -71,24 +74,33 @@ class ProviderSettings:
     base_uri: str | None = None
     auth: str | None = None
     allow_private_network: bool = False
+    trains_on_data: bool | None = None
+    retention_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class KeySettings:
-    """An API key of a project."""
+    """An API key of a project: its policy narrows the project's."""
 
     id: str
     key: Secret
     admin: bool = False
+    policy: ScopedPolicy = ScopedPolicy("")
 
 
 @dataclass(frozen=True, slots=True)
 class AliasSettings:
-    """An organization's ordered list of targets under one name."""
+    """An organization's ordered list of targets under one name.
+
+    Attributes:
+        defaults: What holds for requests that name it, over what their project
+            says. None: nothing else.
+    """
 
     name: str
     fallback_models: tuple[str, ...]
     description: str = ""
+    defaults: Overrides | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +130,17 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class ProjectSettings:
-    """A project: its policy narrows the organization's."""
+    """A project: its policy narrows the organization's.
+
+    Attributes:
+        content_days: For how many days prompts and answers are kept. 0: never.
+    """
 
     id: str
     policy: ScopedPolicy
     defaults: Defaults
     keys: tuple[KeySettings, ...] = ()
+    content_days: int = 0
 
 
 @dataclass(frozen=True, slots=True)

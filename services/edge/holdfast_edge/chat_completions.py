@@ -24,6 +24,7 @@ from holdfast_edge.reply import send_bytes
 from holdfast_edge.requirements import requirements
 from holdfast_edge.served import served_headers
 from holdfast_edge.sessions import session_of
+from holdfast_edge.tags import tags_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ class ChatCompletions:
             session_derived=session.derived,
             requirements=requirements(chat, body),
             trace_id=head.trace_id,
+            tags=tags_of(head),
+            parent_span_id=head.parent_span_id,
         )
         presence = CallerPresence(receive)
         if chat.stream:

@@ -16,6 +16,7 @@ from holdfast_edge.presence import CallerPresence
 from holdfast_edge.reply import send_bytes
 from holdfast_edge.served import served_headers
 from holdfast_edge.sessions import named_session
+from holdfast_edge.tags import tags_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class Embeddings:
             ),
             requirements=embeddings_requirements(asked),
             trace_id=head.trace_id,
+            tags=tags_of(head),
+            parent_span_id=head.parent_span_id,
         )
         async with CallerPresence(receive):
             plan = await self.resolver.resolve_model(wanted, deadline=limits.whole)

@@ -32,7 +32,8 @@ and a guess about a key, a session or a length is a hole. The same value twice,
 as some proxies send it, leaves nothing to guess."""
 
 _TRACEPARENT = re.compile(
-    rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-|$)"
+    rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-"
+    rb"(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(?:-|$)"
 )
 """W3C Trace Context: version, trace id, parent id, flags; later versions may
 append more."""
@@ -49,11 +50,13 @@ class Head:
         trace_id: Identifies the request in traces: 32 hex digits.
         conflict: A header of `SINGLE` that came twice and differed. Empty for
             none.
+        parent_span_id: The caller's own span: 16 hex digits. Empty for none.
     """
 
     headers: Mapping[bytes, bytes] = field(default_factory=dict)
     trace_id: str = ""
     conflict: str = ""
+    parent_span_id: str = ""
 
     @classmethod
     def read(cls, raw: Iterable[Header], new_trace_id: Callable[[], str]) -> "Head":
@@ -64,8 +67,10 @@ class Head:
             if headers.setdefault(name, value) != value and name in SINGLE:
                 conflict = name
         traceparent = _TRACEPARENT.match(headers.get(b"traceparent", b""))
-        trace_id = traceparent[1].decode() if traceparent else new_trace_id()
-        return cls(headers, trace_id, conflict.decode())
+        if traceparent is None:
+            return cls(headers, new_trace_id(), conflict.decode())
+        trace_id, span_id = traceparent[1].decode(), traceparent[2].decode()
+        return cls(headers, trace_id, conflict.decode(), span_id)
 
     @classmethod
     def of(cls, scope: Mapping[str, Any]) -> "Head":

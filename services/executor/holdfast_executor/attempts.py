@@ -17,7 +17,7 @@ from holdfast.model import (
     StepReason,
     Usage,
 )
-from holdfast.pricing import cost_usd_nanos
+from holdfast.pricing import cache_saving_usd_nanos, cost_usd_nanos
 from holdfast_executor.dialects import ProviderError
 from holdfast_executor.residency import Evidence, observed_elsewhere
 
@@ -90,6 +90,11 @@ class Record:
         """Price what it has used. Zero if that, or the price, is unknown."""
         pricing = self.step.deployment.pricing
         return cost_usd_nanos(usage, pricing) if usage and pricing else 0
+
+    def cache_saving_usd_nanos(self, usage: Usage | None) -> int:
+        """Price what the prompt cache saved. Zero if usage or price is unknown."""
+        pricing = self.step.deployment.pricing
+        return cache_saving_usd_nanos(usage, pricing) if usage and pricing else 0
 
     def total_cost_usd_nanos(self, usage: Usage | None) -> int | None:
         """Price it with the failed attempts before it; None if unknown."""
@@ -195,6 +200,8 @@ class Progress:
                 if error.http_status
                 else "",
                 left_out=record.left_out,
+                step_reason=record.step.reason,
+                cache_saving_usd_nanos=record.cache_saving_usd_nanos(record.usage),
             )
         )
 

@@ -118,4 +118,6 @@ def ended_attempt(  # noqa: PLR0913 - each is one fact about the attempt
         record.allowance,
         record.observed_geography(usage),
         record.left_out,
+        record.step.reason,
+        record.cache_saving_usd_nanos(usage),
     )

@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import dataclasses
 from collections import deque
 
 import structlog
 
 from holdfast.errors import DeadlineExceededError, ServiceUnavailableError
 from holdfast.health import Rests
-from holdfast.model import Attempt, Outcome
+from holdfast.model import Attempt, Finished, Outcome
 from holdfast.ports import (
     Answering,
     AttemptReport,
@@ -26,6 +27,13 @@ that is dropped delays learning and loses nothing else."""
 
 _BATCH = 200
 """Reports of one call; about 40 KiB."""
+
+_BATCH_CONTENT = 1 << 20
+"""Bytes of prompts and answers after which a call takes no further report, where
+projects keep them: gRPC takes 4 MiB by default."""
+
+_MOST_CONTENT_WAITING = 32 << 20
+"""Bytes of prompts and answers that wait at most; beyond, a trace has none."""
 
 _LINGER_S = 0.02
 """How long a report that changes nothing waits for others to go with: a call of
@@ -58,7 +66,8 @@ class Reporter:
         self._resting = resting
         self._news_s = news_s
         self._is_heard = False
-        self._waiting: deque[AttemptReport] = deque(maxlen=_MOST_WAITING)
+        self._content_bytes = 0
+        self._waiting: deque[AttemptReport] = deque()
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
@@ -80,7 +89,7 @@ class Reporter:
     def tell(self, order: Order, attempt: Attempt) -> None:
         """Queue how an attempt ended."""
         plan = order.plan
-        self._waiting.append(
+        self._queue(
             AttemptReport(
                 plan.caller,
                 plan.plan_id,
@@ -99,7 +108,7 @@ class Reporter:
     def answering(self, order: Order, record: Record) -> None:
         """Tell at once that a probe has begun to be answered."""
         plan = order.plan
-        self._waiting.append(
+        self._queue(
             AttemptReport(
                 plan.caller,
                 plan.plan_id,
@@ -113,6 +122,55 @@ class Reporter:
             )
         )
         self._wake.set()
+
+    def finished(self, order: Order, finished: Finished) -> None:
+        """Queue how a request ended. It goes with the report of its last attempt."""
+        plan = order.plan
+        content = len(finished.request_content) + len(finished.response_content)
+        if content and self._content_bytes + content > _MOST_CONTENT_WAITING:
+            finished = dataclasses.replace(
+                finished,
+                request_content=b"",
+                response_content=b"",
+                content_bytes_left_out=finished.content_bytes_left_out + content,
+            )
+            content = 0
+        last = self._waiting[-1] if self._waiting else None
+        if last is not None and last.plan_id == plan.plan_id:
+            self._waiting[-1] = dataclasses.replace(last, finished=finished)
+        else:
+            self._queue(
+                AttemptReport(
+                    plan.caller,
+                    plan.plan_id,
+                    plan.session_key,
+                    plan.bound_deployment_id,
+                    (),
+                    plan.limits.retry_after_cap,
+                    finished=finished,
+                )
+            )
+        self._content_bytes += content
+        if self._timer is None and not self._wake.is_set():
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(_LINGER_S, self._wake.set)
+
+    def _queue(self, report: AttemptReport) -> None:
+        """Let a report wait, in place of the oldest where there are too many."""
+        if len(self._waiting) == _MOST_WAITING:
+            self._content_bytes -= _content_bytes(self._waiting.popleft())
+        self._waiting.append(report)
+
+    def _batch(self) -> list[AttemptReport]:
+        """Take what goes in one call."""
+        batch: list[AttemptReport] = []
+        content = 0
+        while self._waiting and len(batch) < _BATCH and content < _BATCH_CONTENT:
+            report = self._waiting.popleft()
+            content += _content_bytes(report)
+            batch.append(report)
+        self._content_bytes -= content
+        return batch
 
     async def _send_forever(self) -> None:
         while True:
@@ -133,9 +191,7 @@ class Reporter:
 
     async def _send(self) -> bool:
         """Send one batch; say whether anybody took it. It waits on if nobody did."""
-        batch = [
-            self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))
-        ]
+        batch = self._batch()
         deadline = asyncio.get_running_loop().time() + _TIMEOUT_S
         try:
             self._hear(
@@ -148,14 +204,18 @@ class Reporter:
             self._is_heard = False
             _log.warning("report_failed", reports=len(batch), reason=error.reason)
             room = _MOST_WAITING - len(self._waiting)
-            self._waiting.extendleft(reversed(batch[-room:] if room else []))
+            self._put_back(batch[-room:] if room else [])
             return False
         except Exception:  # noqa: BLE001 - would fail again, before all that follow
             _log.exception("report_refused", reports=len(batch))
         except BaseException:
-            self._waiting.extendleft(reversed(batch))
+            self._put_back(batch)
             raise
         return True
+
+    def _put_back(self, batch: list[AttemptReport]) -> None:
+        self._content_bytes += sum(map(_content_bytes, batch))
+        self._waiting.extendleft(reversed(batch))
 
     async def _ask(self) -> None:
         """Ask who is left aside, where there is nothing to report."""
@@ -177,6 +237,14 @@ class Reporter:
         self._is_heard = True
         if rests is not None:
             self._resting.hear(rests)
+
+
+def _content_bytes(report: AttemptReport) -> int:
+    """Say how much of prompts and answers a report holds."""
+    finished = report.finished
+    if finished is None:
+        return 0
+    return len(finished.request_content) + len(finished.response_content)
 
 
 def _changes_something(order: Order, attempt: Attempt) -> bool:

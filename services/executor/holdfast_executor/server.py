@@ -65,7 +65,12 @@ async def executor(
         caller = Caller(transport, authentication)
         with shown(lessons):
             yield ExecutorService(
-                plan_keys, caller, tell, answering=reporter.answering, lessons=lessons
+                plan_keys,
+                caller,
+                tell,
+                answering=reporter.answering,
+                finished=reporter.finished,
+                lessons=lessons,
             )
     finally:
         await reporter.close()

@@ -11,7 +11,7 @@ from holdfast import convert
 from holdfast.api.executor.v1 import executor_service_pb2 as pb
 from holdfast.api.routing.v1 import plan_pb2
 from holdfast.errors import StreamInterruptedError
-from holdfast.model import Attempt, Outcome, SessionAffinity
+from holdfast.model import Attempt, Finished, Outcome, SessionAffinity
 from holdfast.ports import ExecuteRequest, ExecuteResponse
 from holdfast.pricing import usd
 from holdfast.signing import PlanKeys, SignedPlan
@@ -19,11 +19,17 @@ from holdfast_executor.attempts import Empty, Order, Progress, Record
 from holdfast_executor.calling import Caller
 from holdfast_executor.delivery import Delivery, ended_attempt
 from holdfast_executor.dialects import ProviderError
+from holdfast_executor.ending import Ending, TellFinished
 from holdfast_executor.execution import Walk
 from holdfast_executor.lessons import Lessons
 from holdfast_executor.rescue import Rescue
 from holdfast_executor.streaming import OpenStream
-from holdfast_executor.surfaces import ask_streamed, asking, streamed_chat
+from holdfast_executor.surfaces import (
+    SURFACE_NAMES,
+    ask_streamed,
+    asking,
+    streamed_chat,
+)
 from holdfast_executor.unary import Answer
 
 _log = structlog.get_logger("holdfast.executor")
@@ -36,6 +42,10 @@ def _nobody(_order: Order, _record: Record) -> None:
     """Stand for nobody who wants to know."""
 
 
+def _untold(_order: Order, _finished: Finished) -> None:
+    """Stand for nobody who wants to know."""
+
+
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
@@ -43,13 +53,14 @@ def _now_ms() -> int:
 class ExecutorService:
     """Carries out plans that bear the resolver's signature."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is for the caller to choose
         self,
         plan_keys: PlanKeys,
         caller: Caller,
         tell: Tell,
         *,
         answering: Answering = _nobody,
+        finished: TellFinished = _untold,
         lessons: Lessons | None = None,
     ) -> None:
         """Put the parts together.
@@ -59,12 +70,14 @@ class ExecutorService:
             caller: Calls deployments.
             tell: Takes each attempt as it ends.
             answering: Takes a probe that has begun to be answered.
+            finished: Takes each request as it ends.
             lessons: What earlier requests taught. None: nothing yet.
         """
         self._plan_keys = plan_keys
         self._caller = caller
         self._tell = tell
         self._answering = answering
+        self._finished = finished
         self._lessons = lessons or Lessons()
 
     async def execute(
@@ -84,25 +97,23 @@ class ExecutorService:
         async def call(record: Record) -> Answer | Empty[Answer] | ProviderError:
             return await ask(self._caller, record, order.plan.trace_id)
 
-        answer = await Walk(progress, call, self._lessons).go()
-        decoded = answer.decoded
-        progress.end(
-            ended_attempt(
-                progress,
-                answer.record,
-                Outcome.SUCCEEDED,
-                answer.http_status,
-                usage=decoded.usage,
+        with self._ending(progress, request, streamed=False) as ending:
+            answer = await Walk(progress, call, self._lessons).go()
+            record, decoded = answer.record, answer.decoded
+            progress.end(
+                ended_attempt(
+                    progress,
+                    record,
+                    Outcome.SUCCEEDED,
+                    answer.http_status,
+                    usage=decoded.usage,
+                )
             )
-        )
+            _serves(ending, progress, record)
+            ending.keep(decoded.body)
+        cost = record.total_cost_usd_nanos(decoded.usage)
         return ExecuteResponse(
-            decoded.body,
-            _served(
-                progress,
-                answer.record,
-                answer.record.total_cost_usd_nanos(decoded.usage),
-            ),
-            progress.attempts,
+            decoded.body, _served(progress, record, cost), progress.attempts
         )
 
     async def execute_stream(
@@ -125,29 +136,45 @@ class ExecutorService:
         ) -> OpenStream | Empty[OpenStream] | ProviderError:
             return await ask_streamed(self._caller, chat, record, order.plan.trace_id)
 
-        stream = await Walk(progress, call, self._lessons, OpenStream.close).go()
-        if stream.record.is_probe:
-            self._answering(order, stream.record)
-        rescue = Rescue(self._caller, chat, progress, self._lessons)
-        delivery = Delivery(stream, rescue, progress)
-        try:
-            yield pb.ExecuteStreamResponse(
-                served=_served(progress, stream.record, None)
-            )
-            while events := await delivery.read():
+        with self._ending(progress, request, streamed=True) as ending:
+            stream = await Walk(progress, call, self._lessons, OpenStream.close).go()
+            if stream.record.is_probe:
+                self._answering(order, stream.record)
+            rescue = Rescue(self._caller, chat, progress, self._lessons)
+            delivery = Delivery(stream, rescue, progress)
+            try:
+                ending.begins()
+                yield pb.ExecuteStreamResponse(
+                    served=_served(progress, stream.record, None)
+                )
+                while events := await delivery.read():
+                    ending.keep(events)
+                    yield _chunks(events)
+            finally:
+                await delivery.end()
+                _serves(ending, progress, delivery.stream.record)
+            if delivery.failure is not None:
+                raise _interrupted(delivery, progress)
+            cost = delivery.cost_usd_nanos
+            if chat.include_usage and (events := delivery.stream.usage_event(cost)):
                 yield _chunks(events)
-        finally:
-            await delivery.end()
-        if delivery.failure is not None:
-            raise _interrupted(delivery, progress)
-        cost = delivery.cost_usd_nanos
-        if chat.include_usage and (events := delivery.stream.usage_event(cost)):
-            yield _chunks(events)
-        yield pb.ExecuteStreamResponse(
-            completed=pb.Completed(
-                attempts=[convert.attempt_to_wire(a) for a in progress.attempts],
-                cost_usd_nanos=cost,
+            ending.answered()
+            yield pb.ExecuteStreamResponse(
+                completed=pb.Completed(
+                    attempts=[convert.attempt_to_wire(a) for a in progress.attempts],
+                    cost_usd_nanos=cost,
+                )
             )
+
+    def _ending(
+        self, progress: Progress, request: ExecuteRequest, *, streamed: bool
+    ) -> Ending:
+        return Ending(
+            progress,
+            self._finished,
+            surface=SURFACE_NAMES[request.surface],
+            streamed=streamed,
+            body=request.body,
         )
 
     def _order(self, signed: SignedPlan, deadline: float | None) -> Order:
@@ -186,12 +213,24 @@ def _chunks(events: bytes) -> pb.ExecuteStreamResponse:
     return response
 
 
-def _served(progress: Progress, record: Record, cost: int | None) -> pb.Served:
-    deployment = record.step.deployment
+def _serves(ending: Ending, progress: Progress, record: Record) -> None:
+    step = record.step
+    affinity = _affinity(progress, step.deployment.id)
+    ending.serves(step.deployment.id, step.response_model, affinity)
+
+
+def _affinity(progress: Progress, served_id: str) -> SessionAffinity:
+    """Say how the session bore on who served in the end."""
     plan = progress.order.plan
     affinity = plan.session_affinity
-    if affinity is SessionAffinity.KEPT and deployment.id != plan.bound_deployment_id:
-        affinity = SessionAffinity.MOVED
+    if affinity is SessionAffinity.KEPT and served_id != plan.bound_deployment_id:
+        return SessionAffinity.MOVED
+    return affinity
+
+
+def _served(progress: Progress, record: Record, cost: int | None) -> pb.Served:
+    deployment = record.step.deployment
+    affinity = _affinity(progress, deployment.id)
     return pb.Served(
         deployment_id=deployment.id,
         provider_id=deployment.provider_id,

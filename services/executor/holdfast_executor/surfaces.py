@@ -21,6 +21,14 @@ from holdfast_executor.embeddings import Embeddings
 from holdfast_executor.streaming import OpenStream, open_stream
 from holdfast_executor.unary import Answer, ask
 
+SURFACE_NAMES: Mapping[int, str] = MappingProxyType(
+    {
+        pb.SURFACE_OPENAI_CHAT_COMPLETIONS: "chat_completions",
+        pb.SURFACE_OPENAI_EMBEDDINGS: "embeddings",
+    }
+)
+"""What each surface is called in traces and metrics."""
+
 _NO_STOPS = frozenset({b"", b"null", b"[]"})
 
 Asking = Callable[

@@ -24,6 +24,7 @@ from holdfast.model import (
     Provider,
     ScopedPolicy,
 )
+from holdfast.overrides import overridden
 from holdfast.settings import (
     AliasSettings,
     Credential,
@@ -80,13 +81,27 @@ class Objection:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """What a principal is entitled to: its project and all that holds for it."""
+    """What a principal is entitled to: its project and all that holds for it.
+
+    Attributes:
+        policies: Those that set a limit: its organization's, project's and key's.
+        defaults: What holds for its requests, but for those that name an alias
+            which says otherwise.
+        content_days: For how many days prompts and answers are kept. 0: never.
+        alias_defaults: What holds for requests that name these aliases.
+    """
 
     caller: Caller
     admin: bool
     policies: tuple[ScopedPolicy, ...]
     defaults: Defaults
     names: Names
+    content_days: int = 0
+    alias_defaults: Mapping[str, Defaults] = field(default_factory=dict)
+
+    def defaults_for(self, model: str) -> Defaults:
+        """Say what holds for a request that names a model or an alias."""
+        return self.alias_defaults.get(model, self.defaults)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +109,7 @@ class Directory:
     """Every project and key there is, and what each may name.
 
     Attributes:
+        by_key: By organization, project and key.
         credential_names: What the credentials are called that a deployment is
             called with in turn, by its `credential_id`.
     """
@@ -102,6 +118,7 @@ class Directory:
     by_project: Mapping[tuple[str, str], Membership]
     revision: str
     credential_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    by_key: Mapping[Caller, Membership] = field(default_factory=dict)
 
 
 def key_digest(key: str) -> bytes:
@@ -121,6 +138,7 @@ def build(
     """
     resident = _Resident(settings, catalog, environment)
     by_digest: dict[bytes, Membership] = {}
+    by_key: dict[Caller, Membership] = {}
     by_project: dict[tuple[str, str], Membership] = {}
     for organization in settings.organizations:
         names = resident.names_of(organization)
@@ -128,23 +146,27 @@ def build(
             member = Membership(
                 caller=Caller(organization.id, project.id),
                 admin=False,
-                policies=tuple(
-                    policy
-                    for policy in (organization.policy, project.policy)
-                    if policy != ScopedPolicy(policy.scope)
-                ),
+                policies=_limiting(organization.policy, project.policy),
                 defaults=project.defaults,
                 names=names,
+                content_days=project.content_days,
+                alias_defaults={
+                    alias.name: overridden(project.defaults, alias.defaults)
+                    for alias in organization.aliases
+                    if alias.defaults is not None
+                },
             )
             by_project[organization.id, project.id] = member
             for key in project.keys:
-                if (secret := key.key.read()) is None:
-                    continue
-                by_digest[key_digest(secret)] = dataclasses.replace(
+                caller = Caller(organization.id, project.id, key.id)
+                by_key[caller] = dataclasses.replace(
                     member,
-                    caller=Caller(organization.id, project.id, key.id),
+                    caller=caller,
                     admin=key.admin,
+                    policies=(*member.policies, *_limiting(key.policy)),
                 )
+                if (secret := key.key.read()) is not None:
+                    by_digest[key_digest(secret)] = by_key[caller]
     return Directory(
         by_digest,
         by_project,
@@ -157,7 +179,13 @@ def build(
             )
             for provider in settings.providers.values()
         },
+        by_key,
     )
+
+
+def _limiting(*policies: ScopedPolicy) -> tuple[ScopedPolicy, ...]:
+    """Return those that set a limit."""
+    return tuple(each for each in policies if each != ScopedPolicy(each.scope))
 
 
 def _revision(settings: Settings, resident: "_Resident") -> str:
@@ -225,12 +253,13 @@ class _Resident:
         (deployment,) = custom.model.deployments
         if not deployment.base_uri:
             credential_id = deployment.credential_id
+            known = self._catalog.get(deployment.provider_id)
             complete = _of_provider(
-                deployment,
-                self._settings.get(deployment.provider_id),
-                self._catalog.get(deployment.provider_id),
+                deployment, self._settings.get(deployment.provider_id), known
             )
-            deployment = dataclasses.replace(complete, credential_id=credential_id)
+            # What was promised to another account than its own is not promised it.
+            deployment = _treating_data(complete, None, known)
+            deployment = dataclasses.replace(deployment, credential_id=credential_id)
         if custom.credential is None:
             deployment = dataclasses.replace(deployment, auth="none")
         return deployment
@@ -243,6 +272,7 @@ class _Resident:
         own = self._settings.get(deployment.provider_id)
         known = self._catalog.get(deployment.provider_id)
         complete = _of_provider(deployment, own, known)
+        complete = _treating_data(complete, own, known)
         base_uri, unset = self._filled(complete.base_uri, complete.region)
         objection = self._objection(complete, own, known, unset)
         if objection is not None:
@@ -339,6 +369,25 @@ def _of_provider(
         credential_id=f"provider:{deployment.provider_id}",
         allow_private_network=own.allow_private_network if own else False,
         provider_display_name=known.display_name if known else deployment.provider_id,
+    )
+
+
+def _treating_data(
+    deployment: Deployment, own: ProviderSettings | None, known: Provider | None
+) -> Deployment:
+    """Fill in how data is treated: what is promised nearest to the deployment.
+
+    What the catalog knows of a provider is not promised of another endpoint.
+    """
+    if own is not None and own.base_uri is not None:
+        known = None
+    terms = [each for each in (deployment, own, known) if each is not None]
+    trains = (each.trains_on_data for each in terms)
+    days = (each.retention_days for each in terms)
+    return dataclasses.replace(
+        deployment,
+        trains_on_data=next((told for told in trains if told is not None), None),
+        retention_days=next((told for told in days if told is not None), None),
     )
 
 

@@ -5,8 +5,10 @@ handed in, and what should be remembered is handed back.
 """
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Protocol
 
 from holdfast.errors import NoDeploymentAllowedError
@@ -62,6 +64,8 @@ class Question:
     Attributes:
         session_derived: Whether the session is one that nobody named.
         commits: Whether turns are counted; not, to explain.
+        tags: What the request is for, by name.
+        parent_span_id: The span of the caller's own trace. Empty: none.
     """
 
     model: str
@@ -72,6 +76,8 @@ class Question:
     session_derived: bool = False
     explain: bool = False
     commits: bool = True
+    tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    parent_span_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +101,13 @@ class Decision:
     Attributes:
         binding: What is to be remembered.
         due: Steps of the plan that have rested, of which it may try one first.
+        exclusions: What was left out; the plan says it only where it explains.
     """
 
     plan: Plan
     binding: Binding | None = None
     due: tuple[PlanStep, ...] = ()
+    exclusions: Sequence[Exclusion] = ()
 
 
 def _nobody_strays(_deployment: Deployment) -> str:
@@ -186,11 +194,14 @@ class Planner:
             limits=member.defaults.limits,
             revision=revision,
             incomparable_models=models_of(apart),
+            tags=question.tags,
+            content_retained=member.content_days > 0,
+            parent_span_id=question.parent_span_id,
         )
         due: tuple[PlanStep, ...] = ()
         if question.commits and arranged and arranged[-1].cooldown is not None:
             due = candidates([pool.steps for pool in pools], arranged[0])
-        return Decision(plan, leading.binding, due)
+        return Decision(plan, leading.binding, due, exclusions)
 
     def _split(
         self, place: Member, member: Membership, question: Question, strayed: Strayed

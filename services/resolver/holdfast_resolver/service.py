@@ -5,7 +5,7 @@ import secrets
 from datetime import timedelta
 
 from holdfast.api.catalog.v1 import catalog_service_pb2 as catalog_pb
-from holdfast.errors import ApiKeyUnknownError, RequestMalformedError
+from holdfast.errors import ApiKeyUnknownError, GatewayError, RequestMalformedError
 from holdfast.health import Rests
 from holdfast.model import Attempt, Caller, Deployment, Outcome, Plan
 from holdfast.ports import (
@@ -24,6 +24,7 @@ from holdfast_resolver.planner import Decision, Planner, Question
 from holdfast_resolver.probes import Probes
 from holdfast_resolver.probing import probing
 from holdfast_resolver.recent import Recent
+from holdfast_resolver.recording import Recorder, Unrecorded
 from holdfast_resolver.residency import Residency
 from holdfast_resolver.sessions import binding_key
 from holdfast_resolver.stores import SessionStore
@@ -34,6 +35,9 @@ _MOST_SESSION_BYTES = 256
 _ATTEMPTS_REMEMBERED = 16_384
 """So that a report counts once which is sent again, 5 s later at most, for want of
 an answer: at 2,000 requests a second that is 11,000 attempts. 2 MB at most."""
+
+_FINISHED = 0
+"""Stands for the request itself, where its attempts are counted from 1."""
 
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -51,6 +55,7 @@ class ResolverService:
         warmth: Warmth,
         crowds: Crowds,
         residency: Residency,
+        recorder: Recorder | None = None,
     ) -> None:
         """Put the parts together.
 
@@ -63,7 +68,9 @@ class ResolverService:
             warmth: What sessions have in providers' caches.
             crowds: Which derived sessions are many conversations.
             residency: Which deployments have worked elsewhere than they promise.
+            recorder: Takes note of what becomes of requests. None: nobody does.
         """
+        self._recorder = recorder or Unrecorded()
         self._directory = directory
         self._plan_keys = plan_keys
         self._sessions = sessions
@@ -94,6 +101,18 @@ class ResolverService:
             NoDeploymentAllowedError: Every deployment is excluded.
         """
         member = self._member(request.principal)
+        try:
+            return await self._resolve(request, member)
+        except GatewayError as error:
+            if not request.validate_only:
+                self._recorder.refused(
+                    request, member.caller, self._directory.revision, error
+                )
+            raise
+
+    async def _resolve(
+        self, request: ResolveModelRequest, member: Membership
+    ) -> SignedPlan:
         if not request.model:
             raise RequestMalformedError("`model` is missing: name one.", field="model")
         if len(request.session_id.encode()) > _MOST_SESSION_BYTES:
@@ -115,11 +134,15 @@ class ResolverService:
             session_derived=request.session_derived,
             explain=request.explain,
             commits=not request.validate_only,
+            tags=request.tags,
+            parent_span_id=request.parent_span_id,
         )
         decision = self._planner.plan(question, member, self._directory.revision)
         if question.commits:
             self._remember(decision, member)
         plan = await self._probing(decision) if decision.due else decision.plan
+        if question.commits:
+            self._recorder.planned(plan, decision.exclusions)
         return self._plan_keys.sign(plan)
 
     async def report_attempts(
@@ -132,6 +155,11 @@ class ResolverService:
             for attempt in report.attempts:
                 if self._counted.is_new(report.plan_id, attempt.ordinal):
                     self._learn(report, attempt)
+                    self._recorder.attempted(report, attempt)
+            if report.finished is not None and self._counted.is_new(
+                report.plan_id, _FINISHED
+            ):
+                self._recorder.finished(report)
         rests = self._health.rests()
         return None if rests.version == request.known_rests else rests
 

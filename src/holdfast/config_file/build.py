@@ -1,22 +1,24 @@
 """From a file's checked values to `Settings`."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from holdfast.config_file.values import Record, Value
+from holdfast.control.resources import Attempting, Hedging, Overrides
 from holdfast.model import (
     AUTH_OF_DIALECT,
     GEOGRAPHIES,
     Capability,
     Deployment,
-    Hedge,
-    Limits,
     Model,
     Pricing,
     ScopedPolicy,
 )
+from holdfast.overrides import overridden
 from holdfast.settings import (
     ONLY,
     AliasSettings,
@@ -30,21 +32,6 @@ from holdfast.settings import (
     ProviderSettings,
     Settings,
 )
-
-_ATTEMPT_LIMITS = {
-    "connect_timeout_s": "connect_timeout",
-    "first_token_timeout_s": "first_token_timeout",
-    "idle_timeout_s": "idle_timeout",
-}
-_REQUEST_LIMITS = {
-    "request_timeout_s": "request_timeout",
-    "retries_per_deployment": "retries_per_deployment",
-    "retry_after_cap_s": "retry_after_cap",
-    "max_attempts": "max_attempts",
-}
-_HEDGE_LIMITS = {"after_s": "after", "max_share": "max_share"}
-_UNLIMITED = ("session_ttl_s", "derived_sessions", "parse_retries")
-"""The fields of `Defaults` that are not among its limits."""
 
 _CUSTOM_DIALECTS = {
     "anthropic": "anthropic-messages",
@@ -91,23 +78,16 @@ def settings(root: Record) -> Settings:
 
 def merged(base: Defaults, given: Record) -> Defaults:
     """Let what a narrower scope gives hold over what a wider one says."""
-    limits = _given(given, _REQUEST_LIMITS)
-    limits |= _given(given.section("attempt"), _ATTEMPT_LIMITS)
-    if (on_filter := given.get("on_content_filter")) is not None:
-        limits["fall_back_on_content_filter"] = on_filter == "fallback"
-    if (midstream := given.get("midstream")) is not None:
-        limits["rescue_streams"] = midstream == "rescue"
-    if given.at("hedge") is not None:
-        limits["hedge"] = _hedge(base.limits.hedge, given.section("hedge"))
-    rest = _given(given, {name: name for name in _UNLIMITED})
-    wider: Limits = base.limits
-    return replace(base, limits=replace(wider, **limits), **rest)
+    return overridden(base, overrides(given))
 
 
-def _hedge(wider: Hedge | None, given: Record) -> Hedge | None:
-    """Merge what is said of hedges; a share of nothing is none at all."""
-    hedge = replace(wider or Hedge(), **_given(given, _HEDGE_LIMITS))
-    return hedge if hedge.max_share else None
+def overrides(given: Record) -> Overrides:
+    """Return what a scope says of the defaults."""
+    told: dict[str, Any] = _told(given, Overrides)
+    for name, part in (("attempt", Attempting), ("hedge", Hedging)):
+        if given.at(name) is not None:
+            told[name] = part(**_told(given.section(name), part))
+    return Overrides(**told)
 
 
 def deployment_id(model_name: str, entry: Record) -> str | None:
@@ -126,11 +106,13 @@ def custom_provider(entry: Record) -> str:
     return str(given)
 
 
-def _given(record: Record, names: Mapping[str, str]) -> dict[str, Any]:
+def _told(record: Record, kind: type[Struct]) -> dict[str, Any]:
+    """Return the fields that are given, spans of time in seconds."""
+    given = {name: record.get(name) for name in kind.__struct_fields__}
     return {
-        attribute: record.get(name)
-        for name, attribute in names.items()
-        if record.at(name) is not None
+        name: value.total_seconds() if isinstance(value, timedelta) else value
+        for name, value in given.items()
+        if value is not None
     }
 
 
@@ -155,7 +137,14 @@ def _provider(name: str, entry: Record) -> ProviderSettings:
         base_uri=entry.get("base_uri"),
         auth=entry.get("auth"),
         allow_private_network=entry.get("allow_private_network", False),
+        **_data(entry),
     )
+
+
+def _data(entry: Record) -> dict[str, Any]:
+    """Return what is declared of how data is treated; None where nothing is."""
+    data = entry.section("data")
+    return {name: data.get(name) for name in ("trains_on_data", "retention_days")}
 
 
 def _pricing(entry: Record) -> Pricing | None:
@@ -206,6 +195,7 @@ def _deployment(
         max_output_tokens=entry.get("max_output_tokens", 0),
         weight=entry.get("weight", 1.0),
         allow_private_network=provider is not None and provider.allow_private_network,
+        **_data(entry),
     )
 
 
@@ -242,6 +232,7 @@ def _custom_model(
         capabilities=_capabilities(entry) | embeddings,
         context_window_tokens=entry.get("context_window_tokens", 0),
         allow_private_network=entry.get("allow_private_network", False),
+        **_data(entry),
     )
     return CustomModelSettings(
         model=Model(id=name, deployments=(deployment,), custom=True),
@@ -273,6 +264,7 @@ def _custom_auth(provider_id: str, dialect: str) -> str:
 
 def _policy(scope: str, entry: Record) -> ScopedPolicy:
     providers, models = entry.section("providers"), entry.section("models")
+    data = entry.section("data")
     return ScopedPolicy(
         scope=scope,
         allowed_providers=frozenset(providers.texts("allow")),
@@ -280,6 +272,8 @@ def _policy(scope: str, entry: Record) -> ScopedPolicy:
         allowed_models=frozenset(models.texts("allow")),
         denied_models=frozenset(models.texts("deny")),
         geographies=frozenset(entry.texts("geographies")),
+        denies_training=data.get("training") == "deny",
+        max_retention_days=data.get("max_retention_days"),
     )
 
 
@@ -296,6 +290,9 @@ def _organization(
                 name=alias.get("name"),
                 fallback_models=alias.texts("fallback_models"),
                 description=alias.get("description", ""),
+                defaults=overrides(alias.section("defaults"))
+                if alias.at("defaults")
+                else None,
             )
             for alias in entry.sections("aliases")
         ),
@@ -317,8 +314,12 @@ def _project(entry: Record, base: Defaults) -> ProjectSettings:
         defaults=merged(base, entry.section("defaults")),
         keys=tuple(
             KeySettings(
-                id=key.get("id"), key=key.get("key"), admin=key.get("admin", False)
+                id=key.get("id"),
+                key=key.get("key"),
+                admin=key.get("admin", False),
+                policy=_policy(f"key {key.get('id')}", key.section("policy")),
             )
             for key in entry.sections("keys")
         ),
+        content_days=entry.section("retention").get("content_days", 0),
     )

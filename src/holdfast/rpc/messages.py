@@ -9,8 +9,9 @@ from holdfast import convert
 from holdfast.api.common.v1 import caller_pb2
 from holdfast.api.executor.v1 import executor_service_pb2 as executor_pb
 from holdfast.api.resolver.v1 import resolver_service_pb2 as resolver_pb
+from holdfast.api.routing.v1 import plan_pb2
 from holdfast.health import Rests
-from holdfast.model import Caller
+from holdfast.model import Caller, Finished, GuardrailResult, SessionAffinity
 from holdfast.ports import (
     Answering,
     AttemptReport,
@@ -49,6 +50,8 @@ def resolve_request_to_wire(
         explain=request.explain,
         validate_only=request.validate_only,
         trace_id=request.trace_id,
+        tags=request.tags,
+        parent_span_id=request.parent_span_id,
     )
 
 
@@ -65,6 +68,8 @@ def resolve_request_from_wire(
         request.explain,
         request.validate_only,
         request.trace_id,
+        dict(request.tags),
+        request.parent_span_id,
     )
 
 
@@ -94,6 +99,7 @@ def reports_to_wire(
                 attempts=map(convert.attempt_to_wire, report.attempts),
                 retry_after_cap_seconds=report.retry_after_cap.total_seconds(),
                 answering=_answering_to_wire(report.answering),
+                finished=_finished_to_wire(report.finished),
             )
             for report in request.reports
         ],
@@ -116,6 +122,9 @@ def reports_from_wire(
             _answering_from_wire(report.answering)
             if report.HasField("answering")
             else None,
+            _finished_from_wire(report.finished)
+            if report.HasField("finished")
+            else None,
         )
         for report in request.reports
     ]
@@ -137,6 +146,84 @@ def _answering_from_wire(answering: resolver_pb.Answering) -> Answering:
         answering.deployment_id,
         answering.start_time.ToMilliseconds(),
         answering.credential,
+    )
+
+
+def _finished_to_wire(finished: Finished | None) -> resolver_pb.Finished | None:
+    if finished is None:
+        return None
+    first_token = finished.first_token
+    wire = resolver_pb.Finished(
+        trace_id=finished.trace_id,
+        parent_span_id=finished.parent_span_id,
+        requested_model=finished.requested_model,
+        revision=finished.revision,
+        surface=finished.surface,
+        streamed=finished.streamed,
+        total_duration=convert.duration_to_wire(finished.duration),
+        first_token_duration=None
+        if first_token is None
+        else convert.duration_to_wire(first_token),
+        deployment_id=finished.deployment_id,
+        response_model=finished.response_model,
+        error_reason=finished.error_reason,
+        session_affinity=plan_pb2.SessionAffinity.ValueType(
+            finished.session_affinity.value
+        ),
+        attempt_count=finished.attempt_count,
+        cost_usd_nanos=finished.cost_usd_nanos,
+        tags=finished.tags,
+        guardrail_results=[
+            resolver_pb.GuardrailResult(
+                guardrail=result.guardrail,
+                stage=result.stage,
+                action=result.action,
+                match_count=result.match_count,
+                matched=result.matched,
+            )
+            for result in finished.guardrail_results
+        ],
+        request_content=finished.request_content,
+        response_content=finished.response_content,
+        content_bytes_left_out=finished.content_bytes_left_out,
+    )
+    wire.start_time.FromMilliseconds(finished.start_time_ms)
+    return wire
+
+
+def _finished_from_wire(finished: resolver_pb.Finished) -> Finished:
+    return Finished(
+        trace_id=finished.trace_id,
+        requested_model=finished.requested_model,
+        surface=finished.surface,
+        streamed=finished.streamed,
+        start_time_ms=finished.start_time.ToMilliseconds(),
+        duration=convert.duration_from_wire(finished.total_duration),
+        parent_span_id=finished.parent_span_id,
+        revision=finished.revision,
+        first_token=convert.duration_from_wire(finished.first_token_duration)
+        if finished.HasField("first_token_duration")
+        else None,
+        deployment_id=finished.deployment_id,
+        response_model=finished.response_model,
+        error_reason=finished.error_reason,
+        session_affinity=SessionAffinity(finished.session_affinity),
+        attempt_count=finished.attempt_count,
+        cost_usd_nanos=finished.cost_usd_nanos,
+        tags=dict(finished.tags),
+        guardrail_results=tuple(
+            GuardrailResult(
+                result.guardrail,
+                result.stage,
+                result.action,
+                result.match_count,
+                tuple(result.matched),
+            )
+            for result in finished.guardrail_results
+        ),
+        request_content=finished.request_content,
+        response_content=finished.response_content,
+        content_bytes_left_out=finished.content_bytes_left_out,
     )
 
 

@@ -146,6 +146,8 @@ class Deployment(google.protobuf.message.Message):
     ALLOW_PRIVATE_NETWORK_FIELD_NUMBER: builtins.int
     WEIGHT_FIELD_NUMBER: builtins.int
     PROVIDER_DISPLAY_NAME_FIELD_NUMBER: builtins.int
+    TRAINS_ON_DATA_FIELD_NUMBER: builtins.int
+    RETENTION_DAYS_FIELD_NUMBER: builtins.int
     deployment_id: builtins.str
     """The pinned id, `{provider_id}/{model_id}` with `-{geography}` appended
     where the provider serves more than one, e.g. `aws/claude-sonnet-4-5-eu`.
@@ -192,6 +194,14 @@ class Deployment(google.protobuf.message.Message):
     """The share of cold starts it takes, relative to the others of its pool."""
     provider_display_name: builtins.str
     """The provider's name as people write it, e.g. `Amazon Bedrock`."""
+    trains_on_data: builtins.bool
+    """Whether models are trained on what is sent. Absent if unknown, which no
+    policy on that allows.
+    """
+    retention_days: builtins.int
+    """How long what is sent or answered is kept, in days at most; zero for not
+    at all. Absent if unknown, which no policy on that allows.
+    """
     @property
     def pricing(self) -> Global___Pricing:
         """What the provider charges. Absent if unknown; cost is then not computed."""
@@ -219,9 +229,15 @@ class Deployment(google.protobuf.message.Message):
         allow_private_network: builtins.bool = ...,
         weight: builtins.float = ...,
         provider_display_name: builtins.str = ...,
+        trains_on_data: builtins.bool | None = ...,
+        retention_days: builtins.int | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["pricing", b"pricing"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["allow_private_network", b"allow_private_network", "auth", b"auth", "base_uri", b"base_uri", "capabilities", b"capabilities", "context_window_tokens", b"context_window_tokens", "deployment_id", b"deployment_id", "dialect", b"dialect", "geography", b"geography", "max_output_tokens", b"max_output_tokens", "model_id", b"model_id", "pricing", b"pricing", "provider_display_name", b"provider_display_name", "provider_id", b"provider_id", "provider_model", b"provider_model", "region", b"region", "weight", b"weight"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_retention_days", b"_retention_days", "_trains_on_data", b"_trains_on_data", "pricing", b"pricing", "retention_days", b"retention_days", "trains_on_data", b"trains_on_data"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_retention_days", b"_retention_days", "_trains_on_data", b"_trains_on_data", "allow_private_network", b"allow_private_network", "auth", b"auth", "base_uri", b"base_uri", "capabilities", b"capabilities", "context_window_tokens", b"context_window_tokens", "deployment_id", b"deployment_id", "dialect", b"dialect", "geography", b"geography", "max_output_tokens", b"max_output_tokens", "model_id", b"model_id", "pricing", b"pricing", "provider_display_name", b"provider_display_name", "provider_id", b"provider_id", "provider_model", b"provider_model", "region", b"region", "retention_days", b"retention_days", "trains_on_data", b"trains_on_data", "weight", b"weight"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_retention_days", b"_retention_days"]) -> typing.Literal["retention_days"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_trains_on_data", b"_trains_on_data"]) -> typing.Literal["trains_on_data"] | None: ...
 
 Global___Deployment: typing_extensions.TypeAlias = Deployment
 

@@ -28,13 +28,13 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """NOT_FOUND. The name is no model, alias or deployment of the caller's.
     Metadata: `model`.
     """
-    ERROR_REASON_ALIAS_NOT_FOUND: _ErrorReason.ValueType  # 2
-    """NOT_FOUND. Metadata: `alias_id`."""
     ERROR_REASON_ALIAS_TARGET_UNKNOWN: _ErrorReason.ValueType  # 3
-    """INVALID_ARGUMENT. Metadata: `alias_id`, `target`."""
+    """INVALID_ARGUMENT. An alias names what does not exist. Metadata: `field`,
+    `target`.
+    """
     ERROR_REASON_ALIAS_NESTED: _ErrorReason.ValueType  # 4
     """INVALID_ARGUMENT. A target is itself an alias; aliases have one level.
-    Metadata: `alias_id`, `target`.
+    Metadata: `field`, `target`.
     """
     ERROR_REASON_NO_DEPLOYMENT_ALLOWED: _ErrorReason.ValueType  # 5
     """PERMISSION_DENIED. The name has deployments, and policy, capabilities
@@ -124,6 +124,34 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """PERMISSION_DENIED. The API key lacks the right to administrate. Metadata:
     none.
     """
+    ERROR_REASON_RUNTIME_KEY_REQUIRED: _ErrorReason.ValueType  # 26
+    """PERMISSION_DENIED. The API key administrates, and such a key calls no
+    models. Metadata: none.
+    """
+    ERROR_REASON_RESOURCE_NOT_FOUND: _ErrorReason.ValueType  # 27
+    """NOT_FOUND. There is no resource of that kind and name, or the key may not
+    see it. Metadata: `kind`, `name`.
+    """
+    ERROR_REASON_RESOURCE_EXISTS: _ErrorReason.ValueType  # 28
+    """ALREADY_EXISTS. There is a resource of that name, or the name means
+    something else already. Metadata: `kind`, `name`.
+    """
+    ERROR_REASON_RESOURCE_IN_USE: _ErrorReason.ValueType  # 29
+    """FAILED_PRECONDITION. Something else still needs the resource. Metadata:
+    `kind`, `name`.
+    """
+    ERROR_REASON_DECLARED_IN_FILE: _ErrorReason.ValueType  # 30
+    """FAILED_PRECONDITION. The configuration file declares the resource, so that
+    nothing else may change it. Metadata: `kind`, `name`.
+    """
+    ERROR_REASON_EDIT_CONFLICT: _ErrorReason.ValueType  # 31
+    """ABORTED. Somebody has changed the resource since the caller read it.
+    Metadata: `kind`, `name`, `etag`.
+    """
+    ERROR_REASON_GENERATION_GONE: _ErrorReason.ValueType  # 32
+    """OUT_OF_RANGE. A generation is older than what is kept, or not there yet.
+    Metadata: `generation`, `oldest`, `newest`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """The values of `google.rpc.ErrorInfo.reason` in the domain `holdfast.dev`,
@@ -137,13 +165,13 @@ ERROR_REASON_MODEL_NOT_FOUND: ErrorReason.ValueType  # 1
 """NOT_FOUND. The name is no model, alias or deployment of the caller's.
 Metadata: `model`.
 """
-ERROR_REASON_ALIAS_NOT_FOUND: ErrorReason.ValueType  # 2
-"""NOT_FOUND. Metadata: `alias_id`."""
 ERROR_REASON_ALIAS_TARGET_UNKNOWN: ErrorReason.ValueType  # 3
-"""INVALID_ARGUMENT. Metadata: `alias_id`, `target`."""
+"""INVALID_ARGUMENT. An alias names what does not exist. Metadata: `field`,
+`target`.
+"""
 ERROR_REASON_ALIAS_NESTED: ErrorReason.ValueType  # 4
 """INVALID_ARGUMENT. A target is itself an alias; aliases have one level.
-Metadata: `alias_id`, `target`.
+Metadata: `field`, `target`.
 """
 ERROR_REASON_NO_DEPLOYMENT_ALLOWED: ErrorReason.ValueType  # 5
 """PERMISSION_DENIED. The name has deployments, and policy, capabilities
@@ -232,5 +260,33 @@ Metadata: `field`.
 ERROR_REASON_ADMIN_KEY_REQUIRED: ErrorReason.ValueType  # 25
 """PERMISSION_DENIED. The API key lacks the right to administrate. Metadata:
 none.
+"""
+ERROR_REASON_RUNTIME_KEY_REQUIRED: ErrorReason.ValueType  # 26
+"""PERMISSION_DENIED. The API key administrates, and such a key calls no
+models. Metadata: none.
+"""
+ERROR_REASON_RESOURCE_NOT_FOUND: ErrorReason.ValueType  # 27
+"""NOT_FOUND. There is no resource of that kind and name, or the key may not
+see it. Metadata: `kind`, `name`.
+"""
+ERROR_REASON_RESOURCE_EXISTS: ErrorReason.ValueType  # 28
+"""ALREADY_EXISTS. There is a resource of that name, or the name means
+something else already. Metadata: `kind`, `name`.
+"""
+ERROR_REASON_RESOURCE_IN_USE: ErrorReason.ValueType  # 29
+"""FAILED_PRECONDITION. Something else still needs the resource. Metadata:
+`kind`, `name`.
+"""
+ERROR_REASON_DECLARED_IN_FILE: ErrorReason.ValueType  # 30
+"""FAILED_PRECONDITION. The configuration file declares the resource, so that
+nothing else may change it. Metadata: `kind`, `name`.
+"""
+ERROR_REASON_EDIT_CONFLICT: ErrorReason.ValueType  # 31
+"""ABORTED. Somebody has changed the resource since the caller read it.
+Metadata: `kind`, `name`, `etag`.
+"""
+ERROR_REASON_GENERATION_GONE: ErrorReason.ValueType  # 32
+"""OUT_OF_RANGE. A generation is older than what is kept, or not there yet.
+Metadata: `generation`, `oldest`, `newest`.
 """
 Global___ErrorReason: typing_extensions.TypeAlias = ErrorReason

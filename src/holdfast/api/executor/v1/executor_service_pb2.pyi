@@ -185,6 +185,7 @@ class Served(google.protobuf.message.Message):
     SESSION_AFFINITY_FIELD_NUMBER: builtins.int
     ATTEMPT_COUNT_FIELD_NUMBER: builtins.int
     COST_USD_NANOS_FIELD_NUMBER: builtins.int
+    REVISION_FIELD_NUMBER: builtins.int
     deployment_id: builtins.str
     """The deployment."""
     provider_id: builtins.str
@@ -199,6 +200,8 @@ class Served(google.protobuf.message.Message):
     """What the answer cost, with the failed attempts before it, in billionths of
     a US dollar. Absent if unknown, and in a stream's first message.
     """
+    revision: builtins.str
+    """The revision of the catalog and policies that its plan was made from."""
     def __init__(
         self,
         *,
@@ -208,9 +211,10 @@ class Served(google.protobuf.message.Message):
         session_affinity: holdfast.api.routing.v1.plan_pb2.SessionAffinity.ValueType = ...,
         attempt_count: builtins.int = ...,
         cost_usd_nanos: builtins.int | None = ...,
+        revision: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_cost_usd_nanos", b"_cost_usd_nanos", "cost_usd_nanos", b"cost_usd_nanos"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_cost_usd_nanos", b"_cost_usd_nanos", "attempt_count", b"attempt_count", "cost_usd_nanos", b"cost_usd_nanos", "deployment_id", b"deployment_id", "geography", b"geography", "provider_id", b"provider_id", "session_affinity", b"session_affinity"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_cost_usd_nanos", b"_cost_usd_nanos", "attempt_count", b"attempt_count", "cost_usd_nanos", b"cost_usd_nanos", "deployment_id", b"deployment_id", "geography", b"geography", "provider_id", b"provider_id", "revision", b"revision", "session_affinity", b"session_affinity"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_cost_usd_nanos", b"_cost_usd_nanos"]) -> typing.Literal["cost_usd_nanos"] | None: ...
 
 Global___Served: typing_extensions.TypeAlias = Served

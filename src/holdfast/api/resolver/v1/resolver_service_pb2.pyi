@@ -6,6 +6,7 @@ isort:skip_file
 import builtins
 import collections.abc
 import google.protobuf.descriptor
+import google.protobuf.duration_pb2
 import google.protobuf.internal.containers
 import google.protobuf.message
 import google.protobuf.timestamp_pb2
@@ -29,6 +30,22 @@ class ResolveModelRequest(google.protobuf.message.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
+    @typing.final
+    class TagsEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
     PRINCIPAL_FIELD_NUMBER: builtins.int
     MODEL_FIELD_NUMBER: builtins.int
     SESSION_ID_FIELD_NUMBER: builtins.int
@@ -37,6 +54,8 @@ class ResolveModelRequest(google.protobuf.message.Message):
     EXPLAIN_FIELD_NUMBER: builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: builtins.int
     TRACE_ID_FIELD_NUMBER: builtins.int
+    TAGS_FIELD_NUMBER: builtins.int
+    PARENT_SPAN_ID_FIELD_NUMBER: builtins.int
     model: builtins.str
     """A model id, an alias, a custom model or a pinned deployment id. Required."""
     session_id: builtins.str
@@ -59,6 +78,10 @@ class ResolveModelRequest(google.protobuf.message.Message):
     """Identifies the request in traces: a W3C trace id, 32 hex digits. Made up
     if empty.
     """
+    parent_span_id: builtins.str
+    """The span of the caller's own trace that the request belongs to: 16 hex
+    digits. Empty if it sent none.
+    """
     @property
     def principal(self) -> holdfast.api.common.v1.caller_pb2.Principal:
         """Who asks, and so under which policy. Required."""
@@ -66,6 +89,12 @@ class ResolveModelRequest(google.protobuf.message.Message):
     @property
     def requirements(self) -> Global___Requirements:
         """What the request needs. Deployments without it are excluded."""
+
+    @property
+    def tags(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """What the request is for, by name: spend is grouped by it. At most 16, of 64
+        and 256 bytes.
+        """
 
     def __init__(
         self,
@@ -78,9 +107,11 @@ class ResolveModelRequest(google.protobuf.message.Message):
         explain: builtins.bool = ...,
         validate_only: builtins.bool = ...,
         trace_id: builtins.str = ...,
+        tags: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        parent_span_id: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["principal", b"principal", "requirements", b"requirements"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["explain", b"explain", "model", b"model", "principal", b"principal", "requirements", b"requirements", "session_derived", b"session_derived", "session_id", b"session_id", "trace_id", b"trace_id", "validate_only", b"validate_only"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["explain", b"explain", "model", b"model", "parent_span_id", b"parent_span_id", "principal", b"principal", "requirements", b"requirements", "session_derived", b"session_derived", "session_id", b"session_id", "tags", b"tags", "trace_id", b"trace_id", "validate_only", b"validate_only"]) -> None: ...
 
 Global___ResolveModelRequest: typing_extensions.TypeAlias = ResolveModelRequest
 
@@ -176,6 +207,8 @@ class AttemptReport(google.protobuf.message.Message):
     ATTEMPTS_FIELD_NUMBER: builtins.int
     RETRY_AFTER_CAP_SECONDS_FIELD_NUMBER: builtins.int
     ANSWERING_FIELD_NUMBER: builtins.int
+    FINISHED_FIELD_NUMBER: builtins.int
+    REQUESTED_MODEL_FIELD_NUMBER: builtins.int
     plan_id: builtins.str
     """The plan that was executed. With an attempt's ordinal it makes a repeated
     report harmless: each attempt is counted once.
@@ -188,6 +221,10 @@ class AttemptReport(google.protobuf.message.Message):
     """
     retry_after_cap_seconds: builtins.float
     """The longest cooldown a provider may ask for, in seconds."""
+    requested_model: builtins.str
+    """The model field of the request, as the caller wrote it: an alias may say
+    how long its sessions last.
+    """
     @property
     def caller(self) -> holdfast.api.common.v1.caller_pb2.Caller:
         """On whose behalf the attempts were made. Required."""
@@ -202,6 +239,12 @@ class AttemptReport(google.protobuf.message.Message):
         ended: it is well. Its attempt is reported later like any other.
         """
 
+    @property
+    def finished(self) -> Global___Finished:
+        """The request itself, once it has ended. Its attempts are told with it or
+        before.
+        """
+
     def __init__(
         self,
         *,
@@ -212,11 +255,174 @@ class AttemptReport(google.protobuf.message.Message):
         attempts: collections.abc.Iterable[holdfast.api.routing.v1.attempt_pb2.Attempt] | None = ...,
         retry_after_cap_seconds: builtins.float = ...,
         answering: Global___Answering | None = ...,
+        finished: Global___Finished | None = ...,
+        requested_model: builtins.str = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["answering", b"answering", "caller", b"caller"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["answering", b"answering", "attempts", b"attempts", "bound_deployment_id", b"bound_deployment_id", "caller", b"caller", "plan_id", b"plan_id", "retry_after_cap_seconds", b"retry_after_cap_seconds", "session_key", b"session_key"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["answering", b"answering", "caller", b"caller", "finished", b"finished"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["answering", b"answering", "attempts", b"attempts", "bound_deployment_id", b"bound_deployment_id", "caller", b"caller", "finished", b"finished", "plan_id", b"plan_id", "requested_model", b"requested_model", "retry_after_cap_seconds", b"retry_after_cap_seconds", "session_key", b"session_key"]) -> None: ...
 
 Global___AttemptReport: typing_extensions.TypeAlias = AttemptReport
+
+@typing.final
+class Finished(google.protobuf.message.Message):
+    """How a request ended, told once. With the plan's id it is harmless twice."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class TagsEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    TRACE_ID_FIELD_NUMBER: builtins.int
+    PARENT_SPAN_ID_FIELD_NUMBER: builtins.int
+    REQUESTED_MODEL_FIELD_NUMBER: builtins.int
+    REVISION_FIELD_NUMBER: builtins.int
+    SURFACE_FIELD_NUMBER: builtins.int
+    STREAMED_FIELD_NUMBER: builtins.int
+    START_TIME_FIELD_NUMBER: builtins.int
+    TOTAL_DURATION_FIELD_NUMBER: builtins.int
+    FIRST_TOKEN_DURATION_FIELD_NUMBER: builtins.int
+    DEPLOYMENT_ID_FIELD_NUMBER: builtins.int
+    RESPONSE_MODEL_FIELD_NUMBER: builtins.int
+    ERROR_REASON_FIELD_NUMBER: builtins.int
+    SESSION_AFFINITY_FIELD_NUMBER: builtins.int
+    ATTEMPT_COUNT_FIELD_NUMBER: builtins.int
+    COST_USD_NANOS_FIELD_NUMBER: builtins.int
+    TAGS_FIELD_NUMBER: builtins.int
+    GUARDRAIL_RESULTS_FIELD_NUMBER: builtins.int
+    REQUEST_CONTENT_FIELD_NUMBER: builtins.int
+    RESPONSE_CONTENT_FIELD_NUMBER: builtins.int
+    CONTENT_BYTES_LEFT_OUT_FIELD_NUMBER: builtins.int
+    trace_id: builtins.str
+    """Identifies the request in traces: a W3C trace id, 32 hex digits."""
+    parent_span_id: builtins.str
+    """The span of the caller's own trace that it belongs to. Empty for none."""
+    requested_model: builtins.str
+    """The model field of the request, as the caller wrote it."""
+    revision: builtins.str
+    """What the plan was made from."""
+    surface: builtins.str
+    """Which API it was written in, e.g. `chat_completions`."""
+    streamed: builtins.bool
+    """Whether the answer was streamed."""
+    deployment_id: builtins.str
+    """Who served it. Empty if nobody did."""
+    response_model: builtins.str
+    """What the answer's `model` says. Empty if there was none."""
+    error_reason: builtins.str
+    """Why there was no answer, a value of `ErrorReason` without its prefix; or
+    `CANCELLED`, where the caller went away. Empty if there was one.
+    """
+    session_affinity: holdfast.api.routing.v1.plan_pb2.SessionAffinity.ValueType
+    """How the session bore on who served."""
+    attempt_count: builtins.int
+    """How many attempts were made."""
+    cost_usd_nanos: builtins.int
+    """What all of them cost, in billionths of a US dollar."""
+    request_content: builtins.bytes
+    """The request's body, where the project keeps content."""
+    response_content: builtins.bytes
+    """What the caller got, likewise: a body, or the events of a stream."""
+    content_bytes_left_out: builtins.int
+    """How much of both was left out for their size, in bytes."""
+    @property
+    def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When the executor took it."""
+
+    @property
+    def total_duration(self) -> google.protobuf.duration_pb2.Duration:
+        """From then to its end."""
+
+    @property
+    def first_token_duration(self) -> google.protobuf.duration_pb2.Duration:
+        """From then to the first content that went to the caller. Absent if none did,
+        or the answer came whole.
+        """
+
+    @property
+    def tags(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """What the caller says it is for."""
+
+    @property
+    def guardrail_results(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___GuardrailResult]:
+        """What guardrails found. Never the text."""
+
+    def __init__(
+        self,
+        *,
+        trace_id: builtins.str = ...,
+        parent_span_id: builtins.str = ...,
+        requested_model: builtins.str = ...,
+        revision: builtins.str = ...,
+        surface: builtins.str = ...,
+        streamed: builtins.bool = ...,
+        start_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        total_duration: google.protobuf.duration_pb2.Duration | None = ...,
+        first_token_duration: google.protobuf.duration_pb2.Duration | None = ...,
+        deployment_id: builtins.str = ...,
+        response_model: builtins.str = ...,
+        error_reason: builtins.str = ...,
+        session_affinity: holdfast.api.routing.v1.plan_pb2.SessionAffinity.ValueType = ...,
+        attempt_count: builtins.int = ...,
+        cost_usd_nanos: builtins.int = ...,
+        tags: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        guardrail_results: collections.abc.Iterable[Global___GuardrailResult] | None = ...,
+        request_content: builtins.bytes = ...,
+        response_content: builtins.bytes = ...,
+        content_bytes_left_out: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["first_token_duration", b"first_token_duration", "start_time", b"start_time", "total_duration", b"total_duration"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["attempt_count", b"attempt_count", "content_bytes_left_out", b"content_bytes_left_out", "cost_usd_nanos", b"cost_usd_nanos", "deployment_id", b"deployment_id", "error_reason", b"error_reason", "first_token_duration", b"first_token_duration", "guardrail_results", b"guardrail_results", "parent_span_id", b"parent_span_id", "request_content", b"request_content", "requested_model", b"requested_model", "response_content", b"response_content", "response_model", b"response_model", "revision", b"revision", "session_affinity", b"session_affinity", "start_time", b"start_time", "streamed", b"streamed", "surface", b"surface", "tags", b"tags", "total_duration", b"total_duration", "trace_id", b"trace_id"]) -> None: ...
+
+Global___Finished: typing_extensions.TypeAlias = Finished
+
+@typing.final
+class GuardrailResult(google.protobuf.message.Message):
+    """What one guardrail found in a request or its answer."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    GUARDRAIL_FIELD_NUMBER: builtins.int
+    STAGE_FIELD_NUMBER: builtins.int
+    ACTION_FIELD_NUMBER: builtins.int
+    MATCH_COUNT_FIELD_NUMBER: builtins.int
+    MATCHED_FIELD_NUMBER: builtins.int
+    guardrail: builtins.str
+    """Its name."""
+    stage: builtins.str
+    """`input` or `output`."""
+    action: builtins.str
+    """What was done: `flag`, `block` or `redact`."""
+    match_count: builtins.int
+    """How often it matched."""
+    @property
+    def matched(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The presets and patterns that matched, by name."""
+
+    def __init__(
+        self,
+        *,
+        guardrail: builtins.str = ...,
+        stage: builtins.str = ...,
+        action: builtins.str = ...,
+        match_count: builtins.int = ...,
+        matched: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["action", b"action", "guardrail", b"guardrail", "match_count", b"match_count", "matched", b"matched", "stage", b"stage"]) -> None: ...
+
+Global___GuardrailResult: typing_extensions.TypeAlias = GuardrailResult
 
 @typing.final
 class Answering(google.protobuf.message.Message):

@@ -24,23 +24,24 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from holdfast.api.routing.v1 import plan_pb2 as holdfast_dot_api_dot_routing_dot_v1_dot_plan__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%holdfast/api/routing/v1/attempt.proto\x12\x17holdfast.api.routing.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa3\x04\n\x07\x41ttempt\x12\x0f\n\x07ordinal\x18\x01 \x01(\x05\x12\x15\n\rdeployment_id\x18\x02 \x01(\t\x12\x38\n\x07outcome\x18\x03 \x01(\x0e\x32\'.holdfast.api.routing.v1.AttemptOutcome\x12\x13\n\x0bhttp_status\x18\x04 \x01(\x05\x12\x15\n\rerror_message\x18\x05 \x01(\t\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x0etotal_duration\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x37\n\x14\x66irst_token_duration\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0bretry_after\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\x05usage\x18\n \x01(\x0b\x32\x1e.holdfast.api.routing.v1.Usage\x12\x16\n\x0e\x63ost_usd_nanos\x18\x0b \x01(\x03\x12\x12\n\ncredential\x18\x0c \x01(\t\x12\x35\n\tallowance\x18\r \x01(\x0b\x32\".holdfast.api.routing.v1.Allowance\x12\x1a\n\x12observed_geography\x18\x0e \x01(\t\x12\x10\n\x08left_out\x18\x0f \x03(\t\"R\n\tAllowance\x12\x17\n\x0fremaining_share\x18\x01 \x01(\x01\x12,\n\tresets_in\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x9b\x01\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x03\x12\x15\n\routput_tokens\x18\x02 \x01(\x03\x12\x1f\n\x17\x63\x61\x63he_read_input_tokens\x18\x03 \x01(\x03\x12#\n\x1b\x63\x61\x63he_creation_input_tokens\x18\x04 \x01(\x03\x12\x1f\n\x17reasoning_output_tokens\x18\x05 \x01(\x03\"F\n\x10\x45xecutionFailure\x12\x32\n\x08\x61ttempts\x18\x01 \x03(\x0b\x32 .holdfast.api.routing.v1.Attempt*\xf9\x03\n\x0e\x41ttemptOutcome\x12\x1f\n\x1b\x41TTEMPT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41TTEMPT_OUTCOME_SUCCEEDED\x10\x01\x12 \n\x1c\x41TTEMPT_OUTCOME_RATE_LIMITED\x10\x02\x12 \n\x1c\x41TTEMPT_OUTCOME_SERVER_ERROR\x10\x03\x12%\n!ATTEMPT_OUTCOME_CONNECTION_FAILED\x10\x04\x12\x1d\n\x19\x41TTEMPT_OUTCOME_TIMED_OUT\x10\x05\x12\x1f\n\x1b\x41TTEMPT_OUTCOME_INTERRUPTED\x10\x06\x12 \n\x1c\x41TTEMPT_OUTCOME_PARSE_FAILED\x10\x07\x12\x1c\n\x18\x41TTEMPT_OUTCOME_REJECTED\x10\x08\x12\x1c\n\x18\x41TTEMPT_OUTCOME_UNUSABLE\x10\t\x12\x1b\n\x17\x41TTEMPT_OUTCOME_BLOCKED\x10\n\x12\x1d\n\x19\x41TTEMPT_OUTCOME_CANCELLED\x10\x0b\x12&\n\"ATTEMPT_OUTCOME_CAPABILITY_MISSING\x10\x0c\x12\x1c\n\x18\x41TTEMPT_OUTCOME_TOO_LONG\x10\r\x12\x1c\n\x18\x41TTEMPT_OUTCOME_FILTERED\x10\x0e\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%holdfast/api/routing/v1/attempt.proto\x12\x17holdfast.api.routing.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"holdfast/api/routing/v1/plan.proto\"\xfd\x04\n\x07\x41ttempt\x12\x0f\n\x07ordinal\x18\x01 \x01(\x05\x12\x15\n\rdeployment_id\x18\x02 \x01(\t\x12\x38\n\x07outcome\x18\x03 \x01(\x0e\x32\'.holdfast.api.routing.v1.AttemptOutcome\x12\x13\n\x0bhttp_status\x18\x04 \x01(\x05\x12\x15\n\rerror_message\x18\x05 \x01(\t\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x0etotal_duration\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x37\n\x14\x66irst_token_duration\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0bretry_after\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\x05usage\x18\n \x01(\x0b\x32\x1e.holdfast.api.routing.v1.Usage\x12\x16\n\x0e\x63ost_usd_nanos\x18\x0b \x01(\x03\x12\x12\n\ncredential\x18\x0c \x01(\t\x12\x35\n\tallowance\x18\r \x01(\x0b\x32\".holdfast.api.routing.v1.Allowance\x12\x1a\n\x12observed_geography\x18\x0e \x01(\t\x12\x10\n\x08left_out\x18\x0f \x03(\t\x12\x38\n\x0bstep_reason\x18\x10 \x01(\x0e\x32#.holdfast.api.routing.v1.StepReason\x12\x1e\n\x16\x63\x61\x63he_saving_usd_nanos\x18\x11 \x01(\x03\"R\n\tAllowance\x12\x17\n\x0fremaining_share\x18\x01 \x01(\x01\x12,\n\tresets_in\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x9b\x01\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x03\x12\x15\n\routput_tokens\x18\x02 \x01(\x03\x12\x1f\n\x17\x63\x61\x63he_read_input_tokens\x18\x03 \x01(\x03\x12#\n\x1b\x63\x61\x63he_creation_input_tokens\x18\x04 \x01(\x03\x12\x1f\n\x17reasoning_output_tokens\x18\x05 \x01(\x03\"F\n\x10\x45xecutionFailure\x12\x32\n\x08\x61ttempts\x18\x01 \x03(\x0b\x32 .holdfast.api.routing.v1.Attempt*\xf9\x03\n\x0e\x41ttemptOutcome\x12\x1f\n\x1b\x41TTEMPT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41TTEMPT_OUTCOME_SUCCEEDED\x10\x01\x12 \n\x1c\x41TTEMPT_OUTCOME_RATE_LIMITED\x10\x02\x12 \n\x1c\x41TTEMPT_OUTCOME_SERVER_ERROR\x10\x03\x12%\n!ATTEMPT_OUTCOME_CONNECTION_FAILED\x10\x04\x12\x1d\n\x19\x41TTEMPT_OUTCOME_TIMED_OUT\x10\x05\x12\x1f\n\x1b\x41TTEMPT_OUTCOME_INTERRUPTED\x10\x06\x12 \n\x1c\x41TTEMPT_OUTCOME_PARSE_FAILED\x10\x07\x12\x1c\n\x18\x41TTEMPT_OUTCOME_REJECTED\x10\x08\x12\x1c\n\x18\x41TTEMPT_OUTCOME_UNUSABLE\x10\t\x12\x1b\n\x17\x41TTEMPT_OUTCOME_BLOCKED\x10\n\x12\x1d\n\x19\x41TTEMPT_OUTCOME_CANCELLED\x10\x0b\x12&\n\"ATTEMPT_OUTCOME_CAPABILITY_MISSING\x10\x0c\x12\x1c\n\x18\x41TTEMPT_OUTCOME_TOO_LONG\x10\r\x12\x1c\n\x18\x41TTEMPT_OUTCOME_FILTERED\x10\x0e\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'holdfast.api.routing.v1.attempt_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ATTEMPTOUTCOME']._serialized_start=996
-  _globals['_ATTEMPTOUTCOME']._serialized_end=1501
-  _globals['_ATTEMPT']._serialized_start=132
-  _globals['_ATTEMPT']._serialized_end=679
-  _globals['_ALLOWANCE']._serialized_start=681
-  _globals['_ALLOWANCE']._serialized_end=763
-  _globals['_USAGE']._serialized_start=766
-  _globals['_USAGE']._serialized_end=921
-  _globals['_EXECUTIONFAILURE']._serialized_start=923
-  _globals['_EXECUTIONFAILURE']._serialized_end=993
+  _globals['_ATTEMPTOUTCOME']._serialized_start=1122
+  _globals['_ATTEMPTOUTCOME']._serialized_end=1627
+  _globals['_ATTEMPT']._serialized_start=168
+  _globals['_ATTEMPT']._serialized_end=805
+  _globals['_ALLOWANCE']._serialized_start=807
+  _globals['_ALLOWANCE']._serialized_end=889
+  _globals['_USAGE']._serialized_start=892
+  _globals['_USAGE']._serialized_end=1047
+  _globals['_EXECUTIONFAILURE']._serialized_start=1049
+  _globals['_EXECUTIONFAILURE']._serialized_end=1119
 # @@protoc_insertion_point(module_scope)

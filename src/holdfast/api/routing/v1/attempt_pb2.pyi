@@ -11,6 +11,7 @@ import google.protobuf.internal.containers
 import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import google.protobuf.timestamp_pb2
+import holdfast.api.routing.v1.plan_pb2
 import sys
 import typing
 
@@ -172,6 +173,8 @@ class Attempt(google.protobuf.message.Message):
     ALLOWANCE_FIELD_NUMBER: builtins.int
     OBSERVED_GEOGRAPHY_FIELD_NUMBER: builtins.int
     LEFT_OUT_FIELD_NUMBER: builtins.int
+    STEP_REASON_FIELD_NUMBER: builtins.int
+    CACHE_SAVING_USD_NANOS_FIELD_NUMBER: builtins.int
     ordinal: builtins.int
     """The place of this attempt in its request, from 1. A structured-output
     retry of the same deployment is a further attempt.
@@ -198,6 +201,13 @@ class Attempt(google.protobuf.message.Message):
     """Where the work was done by the provider's own word or address, where that
     contradicts the deployment's geography: one of the geographies, or
     `elsewhere`. Empty if nothing contradicts it.
+    """
+    step_reason: holdfast.api.routing.v1.plan_pb2.StepReason.ValueType
+    """Why its step stood where it did in the plan."""
+    cache_saving_usd_nanos: builtins.int
+    """What reading from the provider's prompt cache saved, in billionths of a US
+    dollar: the price of the same tokens uncached, less what was paid for them.
+    Negative where writing the cache cost more than reading it saved.
     """
     @property
     def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
@@ -249,9 +259,11 @@ class Attempt(google.protobuf.message.Message):
         allowance: Global___Allowance | None = ...,
         observed_geography: builtins.str = ...,
         left_out: collections.abc.Iterable[builtins.str] | None = ...,
+        step_reason: holdfast.api.routing.v1.plan_pb2.StepReason.ValueType = ...,
+        cache_saving_usd_nanos: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["allowance", b"allowance", "first_token_duration", b"first_token_duration", "retry_after", b"retry_after", "start_time", b"start_time", "total_duration", b"total_duration", "usage", b"usage"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["allowance", b"allowance", "cost_usd_nanos", b"cost_usd_nanos", "credential", b"credential", "deployment_id", b"deployment_id", "error_message", b"error_message", "first_token_duration", b"first_token_duration", "http_status", b"http_status", "left_out", b"left_out", "observed_geography", b"observed_geography", "ordinal", b"ordinal", "outcome", b"outcome", "retry_after", b"retry_after", "start_time", b"start_time", "total_duration", b"total_duration", "usage", b"usage"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["allowance", b"allowance", "cache_saving_usd_nanos", b"cache_saving_usd_nanos", "cost_usd_nanos", b"cost_usd_nanos", "credential", b"credential", "deployment_id", b"deployment_id", "error_message", b"error_message", "first_token_duration", b"first_token_duration", "http_status", b"http_status", "left_out", b"left_out", "observed_geography", b"observed_geography", "ordinal", b"ordinal", "outcome", b"outcome", "retry_after", b"retry_after", "start_time", b"start_time", "step_reason", b"step_reason", "total_duration", b"total_duration", "usage", b"usage"]) -> None: ...
 
 Global___Attempt: typing_extensions.TypeAlias = Attempt
 

@@ -92,7 +92,7 @@ class _ExclusionReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper
     EXCLUSION_REASON_UNSPECIFIED: _ExclusionReason.ValueType  # 0
     """Do not use."""
     EXCLUSION_REASON_POLICY: _ExclusionReason.ValueType  # 1
-    """The organization's or the project's policy does not allow it."""
+    """The policy of the organization, the project or the key does not allow it."""
     EXCLUSION_REASON_CAPABILITY: _ExclusionReason.ValueType  # 2
     """It lacks a capability the request needs."""
     EXCLUSION_REASON_CONTEXT_WINDOW: _ExclusionReason.ValueType  # 3
@@ -112,7 +112,7 @@ class ExclusionReason(_ExclusionReason, metaclass=_ExclusionReasonEnumTypeWrappe
 EXCLUSION_REASON_UNSPECIFIED: ExclusionReason.ValueType  # 0
 """Do not use."""
 EXCLUSION_REASON_POLICY: ExclusionReason.ValueType  # 1
-"""The organization's or the project's policy does not allow it."""
+"""The policy of the organization, the project or the key does not allow it."""
 EXCLUSION_REASON_CAPABILITY: ExclusionReason.ValueType  # 2
 """It lacks a capability the request needs."""
 EXCLUSION_REASON_CONTEXT_WINDOW: ExclusionReason.ValueType  # 3
@@ -209,6 +209,22 @@ class Plan(google.protobuf.message.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
+    @typing.final
+    class TagsEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
     PLAN_ID_FIELD_NUMBER: builtins.int
     REQUESTED_MODEL_FIELD_NUMBER: builtins.int
     STEPS_FIELD_NUMBER: builtins.int
@@ -223,6 +239,9 @@ class Plan(google.protobuf.message.Message):
     POLICIES_FIELD_NUMBER: builtins.int
     LIMITS_FIELD_NUMBER: builtins.int
     INCOMPARABLE_MODELS_FIELD_NUMBER: builtins.int
+    TAGS_FIELD_NUMBER: builtins.int
+    CONTENT_RETAINED_FIELD_NUMBER: builtins.int
+    PARENT_SPAN_ID_FIELD_NUMBER: builtins.int
     plan_id: builtins.str
     """Identifies the plan in traces. 32 hex digits."""
     requested_model: builtins.str
@@ -243,6 +262,14 @@ class Plan(google.protobuf.message.Message):
     """Identifies the request in traces: a W3C trace id, 32 hex digits."""
     bound_deployment_id: builtins.str
     """The deployment the session was bound to. Empty for none."""
+    content_retained: builtins.bool
+    """Whether the project keeps prompts and answers, so that the executor reports
+    them. Else they go nowhere.
+    """
+    parent_span_id: builtins.str
+    """The span of the caller's own trace that the request belongs to: 16 hex
+    digits. Empty if it sent none.
+    """
     @property
     def steps(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___PlanStep]:
         """What to try, in order. Never empty, unless the request asked to explain:
@@ -283,6 +310,10 @@ class Plan(google.protobuf.message.Message):
         returned if no step answers. Empty unless vectors are asked of an alias.
         """
 
+    @property
+    def tags(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """What the caller says the request is for, by name: spend is grouped by it."""
+
     def __init__(
         self,
         *,
@@ -300,9 +331,12 @@ class Plan(google.protobuf.message.Message):
         policies: collections.abc.Iterable[Global___ScopedPolicy] | None = ...,
         limits: Global___Limits | None = ...,
         incomparable_models: collections.abc.Iterable[builtins.str] | None = ...,
+        tags: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        content_retained: builtins.bool = ...,
+        parent_span_id: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["caller", b"caller", "expire_time", b"expire_time", "limits", b"limits"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["bound_deployment_id", b"bound_deployment_id", "caller", b"caller", "exclusions", b"exclusions", "expire_time", b"expire_time", "incomparable_models", b"incomparable_models", "limits", b"limits", "plan_id", b"plan_id", "policies", b"policies", "requested_model", b"requested_model", "revision", b"revision", "session_affinity", b"session_affinity", "session_key", b"session_key", "steps", b"steps", "trace_id", b"trace_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["bound_deployment_id", b"bound_deployment_id", "caller", b"caller", "content_retained", b"content_retained", "exclusions", b"exclusions", "expire_time", b"expire_time", "incomparable_models", b"incomparable_models", "limits", b"limits", "parent_span_id", b"parent_span_id", "plan_id", b"plan_id", "policies", b"policies", "requested_model", b"requested_model", "revision", b"revision", "session_affinity", b"session_affinity", "session_key", b"session_key", "steps", b"steps", "tags", b"tags", "trace_id", b"trace_id"]) -> None: ...
 
 Global___Plan: typing_extensions.TypeAlias = Plan
 
@@ -405,8 +439,18 @@ class ScopedPolicy(google.protobuf.message.Message):
     ALLOWED_MODELS_FIELD_NUMBER: builtins.int
     DENIED_MODELS_FIELD_NUMBER: builtins.int
     GEOGRAPHIES_FIELD_NUMBER: builtins.int
+    DENIES_TRAINING_FIELD_NUMBER: builtins.int
+    MAX_RETENTION_DAYS_FIELD_NUMBER: builtins.int
     scope: builtins.str
     """Whose policy it is, in words, e.g. `organization acme` or `project web`."""
+    denies_training: builtins.bool
+    """Whether nobody may train on what is sent. A deployment of which that is
+    unknown may not be used then.
+    """
+    max_retention_days: builtins.int
+    """For how many days data may be kept; zero for not at all. A deployment of
+    which that is unknown keeps it too long. Absent for no limit.
+    """
     @property
     def allowed_providers(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """The providers that may serve."""
@@ -438,8 +482,12 @@ class ScopedPolicy(google.protobuf.message.Message):
         allowed_models: collections.abc.Iterable[builtins.str] | None = ...,
         denied_models: collections.abc.Iterable[builtins.str] | None = ...,
         geographies: collections.abc.Iterable[builtins.str] | None = ...,
+        denies_training: builtins.bool = ...,
+        max_retention_days: builtins.int | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["allowed_models", b"allowed_models", "allowed_providers", b"allowed_providers", "denied_models", b"denied_models", "denied_providers", b"denied_providers", "geographies", b"geographies", "scope", b"scope"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_max_retention_days", b"_max_retention_days", "max_retention_days", b"max_retention_days"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_max_retention_days", b"_max_retention_days", "allowed_models", b"allowed_models", "allowed_providers", b"allowed_providers", "denied_models", b"denied_models", "denied_providers", b"denied_providers", "denies_training", b"denies_training", "geographies", b"geographies", "max_retention_days", b"max_retention_days", "scope", b"scope"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_max_retention_days", b"_max_retention_days"]) -> typing.Literal["max_retention_days"] | None: ...
 
 Global___ScopedPolicy: typing_extensions.TypeAlias = ScopedPolicy
 

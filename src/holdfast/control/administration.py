@@ -1,0 +1,175 @@
+"""What can be done with an organization's resources, whoever keeps them.
+
+Each method takes the digest of the API key that asks: who may do what is decided
+where the resources are kept, and nowhere before.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+
+from holdfast.control.resources import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A resource as it is kept.
+
+    Attributes:
+        kind: One of `resources.KINDS`.
+        source: Whether the configuration file declares it, or the API made it.
+        etag: Names this state of it: changes with each edit. Of a file's, fixed.
+        generation: The generation that last changed it. 0 for a file's.
+        secret: A key's secret, in the answer that made it and never again.
+    """
+
+    kind: str
+    resource: Any
+    source: Literal["file", "api"]
+    etag: str
+    generation: int = 0
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    secret: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one edit did to one resource. What is withheld is in neither state.
+
+    Attributes:
+        path: What tells it from others of its kind, `ORGANIZATION/...`.
+        before: None if it was made.
+        after: None if it was deleted.
+    """
+
+    kind: str
+    path: str
+    before: Any | None
+    after: Any | None
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One state of everything, and the edit that led to it.
+
+    Attributes:
+        number: From 1, each one more than the last.
+        actor: The key that made the edit, `ORGANIZATION/PROJECT/KEY`.
+        action: `create`, `update`, `delete`, `rotate` or `roll_back`.
+    """
+
+    number: int
+    at: datetime
+    actor: str
+    action: str
+    changes: Sequence[Change]
+
+
+class Administration(Protocol):
+    """Makes, shows, changes and deletes resources.
+
+    Every method raises ApiKeyUnknownError, AdminKeyRequiredError (the key may not),
+    ResourceNotFoundError (nothing of that name that the key may see) or
+    ServiceUnavailableError (etcd is away: reads go on, edits fail).
+    """
+
+    async def create(
+        self, principal: bytes, kind: str, resource: Any, *, credential: str = ""
+    ) -> Stored:
+        """Make a resource.
+
+        Args:
+            principal: The digest of the key that asks.
+            kind: One of `resources.KINDS`.
+            resource: As it is to be. An empty `organization` is the key's own.
+            credential: A custom model's, in plain text; it is sealed here.
+
+        Raises:
+            RequestMalformedError: A field is wrong; it says which and what to do.
+            ResourceExistsError: There is one, or the name is taken otherwise.
+        """
+
+    async def get(
+        self,
+        principal: bytes,
+        kind: str,
+        names: Sequence[str],
+        *,
+        organization: str = "",
+    ) -> Stored:
+        """Show one, by what `resources.NAMED_BY` says; aliases and custom models by name too."""
+
+    async def list(
+        self, principal: bytes, kind: str, *, organization: str = "", project: str = ""
+    ) -> Sequence[Stored]:
+        """Show all of a kind, in order of their names. Empty project: of all projects."""
+
+    async def replace(
+        self,
+        principal: bytes,
+        kind: str,
+        names: Sequence[str],
+        resource: Any,
+        *,
+        etag: str = "",
+        credential: str | None = None,
+    ) -> Stored:
+        """Change one.
+
+        Args:
+            principal: The digest of the key that asks.
+            kind: One of `resources.KINDS`.
+            names: What it is called now.
+            resource: As it is to be; what is withheld stays as it was.
+            etag: What it must be at; empty: whatever it is at.
+            credential: A custom model's new one. None leaves it, empty takes it away.
+
+        Raises:
+            RequestMalformedError: A field is wrong.
+            ResourceExistsError: Its new name is taken.
+            EditConflictError: Somebody has changed it since.
+            DeclaredInFileError: The configuration file declares it.
+        """
+
+    async def delete(
+        self,
+        principal: bytes,
+        kind: str,
+        names: Sequence[str],
+        *,
+        organization: str = "",
+        etag: str = "",
+    ) -> None:
+        """Delete one; see `replace` for what is raised, and ResourceInUseError."""
+
+    async def rotate(
+        self,
+        principal: bytes,
+        project: str,
+        key: str,
+        *,
+        organization: str = "",
+        overlap_s: float = 0,
+    ) -> Stored:
+        """Give a key another secret; the one before stays good for a while."""
+
+    async def generations(
+        self, principal: bytes, *, organization: str = "", limit: int = 100
+    ) -> Sequence[Generation]:
+        """Show the last edits, newest first: the audit trail too."""
+
+    async def compare(
+        self, principal: bytes, first: int, second: int, *, organization: str = ""
+    ) -> Sequence[Change]:
+        """Say what differs between two generations.
+
+        Raises:
+            GenerationGoneError: One is older than what is kept, or not there yet.
+        """
+
+    async def roll_back(
+        self, principal: bytes, to: int, *, organization: str = ""
+    ) -> Generation:
+        """Make an organization's resources what they were: a new generation."""
