@@ -15,6 +15,7 @@ from holdfast.api.catalog.v1 import catalog_pb2
 from holdfast.api.common.v1 import caller_pb2
 from holdfast.api.resolver.v1 import resolver_service_pb2
 from holdfast.api.routing.v1 import attempt_pb2, plan_pb2
+from holdfast.guardrails.wire import guardrail_from_wire, guardrail_to_wire
 
 Message = TypeVar("Message")
 Noun_co = TypeVar("Noun_co", covariant=True)
@@ -182,6 +183,7 @@ def requirements_to_wire(
         input_tokens=requirements.input_tokens,
         output_tokens=requirements.output_tokens,
         prompt_cache_seconds=requirements.prompt_cache_s,
+        choice_count=requirements.choice_count,
     )
 
 
@@ -194,6 +196,7 @@ def requirements_from_wire(
         requirements.input_tokens,
         requirements.output_tokens,
         requirements.prompt_cache_seconds,
+        requirements.choice_count or 1,
     )
 
 
@@ -248,6 +251,7 @@ def limits_to_wire(limits: model.Limits) -> plan_pb2.Limits:
         fall_back_on_content_filter=limits.fall_back_on_content_filter,
         rescue_streams=limits.rescue_streams,
         hedge=None if limits.hedge is None else _hedge_to_wire(limits.hedge),
+        parse_retries=limits.parse_retries,
     )
 
 
@@ -276,6 +280,7 @@ def _limits(written: bytes) -> model.Limits:
         fall_back_on_content_filter=limits.fall_back_on_content_filter,
         rescue_streams=limits.rescue_streams,
         hedge=_hedge_from_wire(limits.hedge) if limits.HasField("hedge") else None,
+        parse_retries=limits.parse_retries,
     )
 
 
@@ -344,6 +349,8 @@ def plan_to_wire(plan: model.Plan) -> plan_pb2.Plan:
         tags=plan.tags,
         content_retained=plan.content_retained,
         parent_span_id=plan.parent_span_id,
+        guardrails=[guardrail_to_wire(each) for each in plan.guardrails],
+        reservation=reservation_to_wire(plan.reservation),
     )
 
 
@@ -365,6 +372,40 @@ def plan_from_wire(plan: plan_pb2.Plan) -> model.Plan:
         tags=dict(plan.tags),
         content_retained=plan.content_retained,
         parent_span_id=plan.parent_span_id,
+        guardrails=tuple(map(guardrail_from_wire, plan.guardrails)),
+        reservation=reservation_from_wire(plan.reservation)
+        if plan.HasField("reservation")
+        else None,
+    )
+
+
+def reservation_to_wire(
+    reservation: model.Reservation | None,
+) -> plan_pb2.Reservation | None:
+    """Convert what is set aside for a request; None if nothing is."""
+    if reservation is None:
+        return None
+    return plan_pb2.Reservation(
+        replica=reservation.replica,
+        start_seconds=reservation.start_s,
+        end_seconds=reservation.end_s,
+        budget_ids=reservation.budgets,
+        usd_nanos=reservation.usd_nanos,
+        tokens=reservation.tokens,
+        warning_budget_id=reservation.warning,
+    )
+
+
+def reservation_from_wire(reservation: plan_pb2.Reservation) -> model.Reservation:
+    """Convert what is set aside for a request."""
+    return model.Reservation(
+        reservation.replica,
+        reservation.start_seconds,
+        reservation.end_seconds,
+        tuple(reservation.budget_ids),
+        reservation.usd_nanos,
+        reservation.tokens if reservation.HasField("tokens") else None,
+        reservation.warning_budget_id,
     )
 
 

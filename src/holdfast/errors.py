@@ -18,6 +18,9 @@
   * GenerationGoneError             OUT_OF_RANGE        GENERATION_GONE
   * ModelNotFoundError              NOT_FOUND           MODEL_NOT_FOUND
   * NoDeploymentAllowedError        PERMISSION_DENIED   NO_DEPLOYMENT_ALLOWED
+  * BudgetExhaustedError            RESOURCE_EXHAUSTED  BUDGET_EXHAUSTED
+  * BudgetUnknownError              UNAVAILABLE         BUDGET_UNKNOWN
+  * RateLimitedError                RESOURCE_EXHAUSTED  RATE_LIMITED
   * PlanRefusedError                PERMISSION_DENIED   PLAN_REFUSED
   * ServiceUnavailableError         UNAVAILABLE         SERVICE_UNAVAILABLE
   * InternalError                   INTERNAL            INTERNAL
@@ -30,6 +33,8 @@
     * ProviderRejectedRequestError  INVALID_ARGUMENT    PROVIDER_REJECTED_REQUEST
     * ContextLengthExceededError    INVALID_ARGUMENT    CONTEXT_LENGTH_EXCEEDED
     * ContentFilteredError          INVALID_ARGUMENT    CONTENT_FILTERED
+    * GuardrailBlockedError         PERMISSION_DENIED   GUARDRAIL_BLOCKED
+    * StructuredOutputInvalidError  FAILED_PRECONDITION STRUCTURED_OUTPUT_INVALID
 
 A message is for the caller: it says what was wrong and what to do, and holds
 nothing of a prompt, an output or a secret.
@@ -190,6 +195,16 @@ class GenerationGoneError(GatewayError):
     reason = "GENERATION_GONE"
 
 
+class CsrfTokenMissingError(GatewayError):
+    """A browser's session does not show that a page of ours sent the request.
+
+    Metadata: `field`.
+    """
+
+    code = "PERMISSION_DENIED"
+    reason = "CSRF_TOKEN_MISSING"
+
+
 class ModelNotFoundError(GatewayError):
     """The name is no model, alias or deployment of the caller's.
 
@@ -203,11 +218,38 @@ class ModelNotFoundError(GatewayError):
 class NoDeploymentAllowedError(GatewayError):
     """The name has deployments, and every one is excluded.
 
-    Metadata: `model`, `excluded_count`.
+    Metadata: `model`, `excluded_count`, `revision`.
     """
 
     code = "PERMISSION_DENIED"
     reason = "NO_DEPLOYMENT_ALLOWED"
+
+
+class BudgetExhaustedError(GatewayError):
+    """Nothing is left of a budget of the caller's.
+
+    Metadata: `budget_id`, `limit_usd`, `reset_time` (RFC 3339).
+    """
+
+    code = "RESOURCE_EXHAUSTED"
+    reason = "BUDGET_EXHAUSTED"
+
+
+class BudgetUnknownError(GatewayError):
+    """What is spent is not known now, and a budget says to refuse calls then.
+
+    Metadata: `budget_id`.
+    """
+
+    code = "UNAVAILABLE"
+    reason = "BUDGET_UNKNOWN"
+
+
+class RateLimitedError(GatewayError):
+    """The key's own rate is used up. Metadata: `limit`, `retry_after_seconds`."""
+
+    code = "RESOURCE_EXHAUSTED"
+    reason = "RATE_LIMITED"
 
 
 class PlanRefusedError(GatewayError):
@@ -237,7 +279,8 @@ class InternalError(GatewayError):
 class ExecutionError(GatewayError):
     """A plan was carried out and gave no answer. Carries the attempts.
 
-    Metadata: `plan_id`, `attempt_count`.
+    Metadata: `plan_id`, `attempt_count`; `revision` unless part of an answer had
+    gone out.
     """
 
 
@@ -307,6 +350,29 @@ class ContentFilteredError(ExecutionError):
 
     code = "INVALID_ARGUMENT"
     reason = "CONTENT_FILTERED"
+
+
+class GuardrailBlockedError(ExecutionError):
+    """A guardrail stopped the request, or its answer.
+
+    Metadata: `guardrail_id`, and `stage`: `input` or `output`.
+    """
+
+    code = "PERMISSION_DENIED"
+    reason = "GUARDRAIL_BLOCKED"
+
+
+class StructuredOutputInvalidError(ExecutionError):
+    """No deployment gave an answer that fits the request's `response_format`.
+
+    Metadata: `deployment_id` and `violations`, those of the last such answer: a
+    line each, a JSON pointer, a space and what it offends against. `text`, the
+    beginning of that answer, where the project keeps content. `retry_after_seconds`
+    where other deployments failed in ways that may pass.
+    """
+
+    code = "FAILED_PRECONDITION"
+    reason = "STRUCTURED_OUTPUT_INVALID"
 
 
 def _leaves(kind: type[GatewayError]) -> Iterator[type[GatewayError]]:

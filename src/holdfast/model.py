@@ -216,12 +216,14 @@ class Requirements:
         output_tokens: What was asked for. Zero if not given.
         prompt_cache_s: For how many seconds the prompt is to be kept in a cache,
             where the request says so. Zero if it does not.
+        choice_count: How many answers were asked for.
     """
 
     capabilities: frozenset[Capability] = frozenset()
     input_tokens: int = 0
     output_tokens: int = 0
     prompt_cache_s: int = 0
+    choice_count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +275,83 @@ class ScopedPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """What one scope may spend in a calendar month, in UTC.
+
+    Attributes:
+        project_id: Empty for the organization's.
+        api_key_id: Empty for the project's.
+        limit_usd_micros: In millionths of a US dollar.
+        warn_at: From which part of it on warnings are given, of 1.
+        denies_when_unreachable: Whether calls are refused while the spend cannot be
+            known.
+        id: What it is called: `acme`, `acme/web` or `acme/web/web-1`.
+    """
+
+    organization_id: str
+    project_id: str
+    api_key_id: str
+    limit_usd_micros: int
+    warn_at: float = 0.8
+    denies_when_unreachable: bool = False
+    id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        scope = (self.organization_id, self.project_id, self.api_key_id)
+        # Once: each request asks for it.
+        object.__setattr__(self, "id", "/".join(filter(None, scope)))
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetStatus:
+    """How a budget stands in the present month.
+
+    Attributes:
+        reserved_usd_nanos: What calls under way may yet cost.
+        reset_s: When the next month begins, in Unix seconds.
+        warns: Whether as much is spent as warnings are given at.
+        is_current: Whether that is what all replicas know; else it may be old.
+    """
+
+    budget: Budget
+    spent_usd_nanos: int
+    reserved_usd_nanos: int
+    reset_s: int
+    warns: bool = False
+    is_current: bool = True
+
+    @property
+    def left_usd_nanos(self) -> int:
+        """What may still be reserved. Never negative."""
+        limit = self.budget.limit_usd_micros * 1_000
+        return max(0, limit - self.spent_usd_nanos - self.reserved_usd_nanos)
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What one request was let in with, told with its attempts and its end.
+
+    Attributes:
+        replica: Which resolver let it in.
+        start_s: When, in Unix seconds.
+        end_s: When the request is over at the latest, likewise.
+        budgets: Those that its attempts are charged to, by id.
+        usd_nanos: What is set aside of each of them.
+        tokens: What is set aside of its key's tokens of a minute. None: its key may
+            use as many as it likes.
+        warning: The id of a budget that is nearly used up. Empty: none is.
+    """
+
+    replica: str
+    start_s: int
+    end_s: int
+    budgets: tuple[str, ...] = ()
+    usd_nanos: int = 0
+    tokens: int | None = None
+    warning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Hedge:
     """When a second deployment is asked beside one that shows nothing.
 
@@ -299,6 +378,8 @@ class Limits:
         retry_after_cap: The longest wish to be left alone that is believed.
         rescue_streams: Whether a stream that breaks off is taken up elsewhere.
         hedge: None: no attempt is made beside another.
+        parse_retries: How often a deployment is told what is wrong with an answer
+            that does not fit `response_format`, and asked again.
     """
 
     connect_timeout: timedelta = timedelta(seconds=5)
@@ -311,6 +392,69 @@ class Limits:
     fall_back_on_content_filter: bool = False
     rescue_streams: bool = True
     hedge: Hedge | None = None
+    parse_retries: int = 2
+
+
+GUARDRAIL_STAGES = ("input", "output")
+"""What a guardrail may look into: what goes to a provider, and what comes back."""
+
+GUARDRAIL_ACTIONS = ("flag", "block", "redact")
+"""What a guardrail may do with what it finds."""
+
+JUDGE_FAILURES = ("block", "allow")
+"""What may happen to a text whose judge gives no verdict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A regular expression in RE2's syntax, and what it is called.
+
+    Attributes:
+        flags: Letters: `i` for either case, `m` for `^` and `$` at each line, `s`
+            for a dot that takes line ends, `x` for space and comments in it.
+    """
+
+    name: str
+    regex: str
+    flags: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """A model that is asked whether a text is to be stopped.
+
+    Attributes:
+        model: Any name that the caller's project may call.
+        prompt: What it is to look for, in words.
+        on_error: One of `JUDGE_FAILURES`. None: `block` where the guardrail blocks,
+            else `allow`.
+    """
+
+    model: str
+    prompt: str
+    on_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Guardrail:
+    """What to look for in requests and answers, and what to do with it.
+
+    Attributes:
+        applies_to: Of `GUARDRAIL_STAGES`.
+        action: One of `GUARDRAIL_ACTIONS`.
+        presets: Names of ready-made patterns, of `holdfast.guardrails.presets`.
+        replacement: What stands in place of what is redacted.
+        projects: Where it holds. Empty: in all of the organization.
+    """
+
+    name: str
+    applies_to: frozenset[str]
+    action: str
+    presets: tuple[str, ...] = ()
+    patterns: tuple[Pattern, ...] = ()
+    replacement: str = "***"
+    judge: Judge | None = None
+    projects: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +470,8 @@ class Plan:
         content_retained: Whether the project keeps prompts and answers.
         parent_span_id: The span of the caller's own trace that the request belongs
             to. Empty: none.
+        guardrails: What the request and its answer pass through.
+        reservation: What is set aside for it. None: nothing needs to be.
     """
 
     plan_id: str
@@ -344,6 +490,8 @@ class Plan:
     tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     content_retained: bool = False
     parent_span_id: str = ""
+    guardrails: tuple[Guardrail, ...] = ()
+    reservation: Reservation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -477,6 +625,7 @@ class Finished:
         request_content: Its body, where the project keeps content.
         response_content: What the caller got, likewise.
         content_bytes_left_out: How much of both was too much to keep.
+        fell_back: Whether attempts were made at more than one deployment.
     """
 
     trace_id: str
@@ -499,3 +648,4 @@ class Finished:
     request_content: bytes = field(default=b"", repr=False)
     response_content: bytes = field(default=b"", repr=False)
     content_bytes_left_out: int = 0
+    fell_back: bool = False

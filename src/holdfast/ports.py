@@ -16,9 +16,26 @@ from typing import Protocol
 
 from holdfast.api.catalog.v1 import catalog_service_pb2 as catalog_pb
 from holdfast.api.executor.v1 import executor_service_pb2 as executor_pb
+from holdfast.api.ledger.v1 import ledger_service_pb2 as ledger_pb
+from holdfast.delivered import Held
 from holdfast.health import Rests
-from holdfast.model import Attempt, Caller, Finished, Requirements
+from holdfast.model import (
+    Attempt,
+    BudgetStatus,
+    Caller,
+    Finished,
+    Requirements,
+    Reservation,
+)
 from holdfast.signing import SignedPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """An edit that is looked at before it is made; see resolver_service.proto."""
+
+    kind: str
+    resource: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +46,7 @@ class ResolveModelRequest:
         principal: The digest of an API key, or the project that asks.
         tags: What the request is for, by name.
         parent_span_id: The span of the caller's own trace that it belongs to.
+        edit: What the plan is to be made as if it were so. None: as things are.
     """
 
     principal: bytes | Caller
@@ -41,6 +59,7 @@ class ResolveModelRequest:
     trace_id: str = ""
     tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     parent_span_id: str = ""
+    edit: Edit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +82,9 @@ class AttemptReport:
 
     Attributes:
         finished: The request itself, once it has ended.
+        requested_model: The model that the caller named.
+        reservation: What its plan says is set aside for it.
+        trace_id: Identifies the request in traces.
     """
 
     caller: Caller
@@ -73,6 +95,9 @@ class AttemptReport:
     retry_after_cap: timedelta
     answering: Answering | None = None
     finished: Finished | None = None
+    requested_model: str = ""
+    reservation: Reservation | None = None
+    trace_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +114,17 @@ class ReportAttemptsRequest:
 
 @dataclass(frozen=True, slots=True)
 class ExecuteRequest:
-    """A request to be carried out, whole or streamed; see executor_service.proto."""
+    """A request to be carried out, whole or streamed; see executor_service.proto.
+
+    Attributes:
+        held: What the caller has of a streamed answer whose executor is gone. None:
+            it has not begun.
+    """
 
     plan: SignedPlan
     body: bytes
     surface: int = executor_pb.SURFACE_OPENAI_CHAT_COMPLETIONS
+    held: Held | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +140,56 @@ class ExecuteResponse:
     attempts: Sequence[Attempt]
 
 
-class Resolver(Protocol):
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What is kept of a conversation.
+
+    Attributes:
+        keeps: Whether the project keeps responses at all.
+        chain: The records up to the one that was asked for, the first one first.
+            Empty if that is not kept.
+    """
+
+    keeps: bool
+    chain: Sequence[bytes] = ()
+
+
+class StoredResponses(Protocol):
+    """Keeps responses for as long as a project keeps content.
+
+    Every method raises ApiKeyUnknownError, or ServiceUnavailableError where what is
+    kept cannot be reached now.
+    """
+
+    async def recall(self, principal: bytes, response_id: str) -> Recalled:
+        """Return a conversation's records; of an empty id, whether any are kept."""
+
+    async def keep(
+        self, principal: bytes, response_id: str, previous_id: str, record: bytes
+    ) -> None:
+        """Keep a record, so that it can be recalled at once, by every replica."""
+
+    async def forget(self, principal: bytes, response_id: str) -> bool:
+        """Delete a record; say whether there was one."""
+
+
+class Budgets(Protocol):
+    """Says how budgets stand."""
+
+    async def list_budget_status(
+        self, principal: bytes | Caller, *, deadline: float | None = None
+    ) -> Sequence[BudgetStatus]:
+        """List the budgets that a principal may see, by their ids in order.
+
+        An admin key sees those of its organization and of the organizations that
+        its own has made; anybody else those that hold for its own requests.
+
+        Raises:
+            ApiKeyUnknownError: The principal is none.
+        """
+
+
+class Resolver(Budgets, Protocol):
     """Decides where a request may run and in which order to try."""
 
     async def resolve_model(
@@ -138,6 +218,48 @@ class Resolver(Protocol):
 
         Raises:
             ApiKeyUnknownError: The principal is none.
+        """
+
+
+class Ledger(Protocol):
+    """Tells what became of requests, and what they used.
+
+    A key sees its project, one that administers its organization and those that it
+    has made. Every method raises ApiKeyUnknownError, ResourceNotFoundError (nothing of
+    that name that the principal may see), ServiceUnavailableError (the database is
+    away) or DeadlineExceededError (it took too long).
+    """
+
+    async def list_traces(
+        self, request: ledger_pb.ListTracesRequest, *, deadline: float | None = None
+    ) -> ledger_pb.ListTracesResponse:
+        """List requests that have ended, newest first.
+
+        Raises:
+            RequestMalformedError: The page is none, or the state.
+        """
+
+    async def get_trace(
+        self, request: ledger_pb.GetTraceRequest, *, deadline: float | None = None
+    ) -> ledger_pb.GetTraceResponse:
+        """Return all that is known of the requests of one trace."""
+
+    async def query_usage(
+        self, request: ledger_pb.QueryUsageRequest, *, deadline: float | None = None
+    ) -> ledger_pb.QueryUsageResponse:
+        """Add up requests, tokens and money.
+
+        Raises:
+            RequestMalformedError: A group is none, or there would be too many rows.
+        """
+
+    async def delete_trace(
+        self, request: ledger_pb.DeleteTraceRequest, *, deadline: float | None = None
+    ) -> ledger_pb.DeleteTraceResponse:
+        """Delete what is known of the requests of one trace.
+
+        Raises:
+            AdminKeyRequiredError: The key does not administer.
         """
 
 

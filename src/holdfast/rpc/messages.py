@@ -3,18 +3,29 @@
 One pair of functions a message, and nothing else: no defaults, no checks.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from holdfast import convert
 from holdfast.api.common.v1 import caller_pb2
 from holdfast.api.executor.v1 import executor_service_pb2 as executor_pb
+from holdfast.api.ledger.v1 import budget_service_pb2 as budget_pb
 from holdfast.api.resolver.v1 import resolver_service_pb2 as resolver_pb
 from holdfast.api.routing.v1 import plan_pb2
+from holdfast.delivered import Held
 from holdfast.health import Rests
-from holdfast.model import Caller, Finished, GuardrailResult, SessionAffinity
+from holdfast.model import (
+    Budget,
+    BudgetStatus,
+    Caller,
+    Finished,
+    GuardrailResult,
+    SessionAffinity,
+)
 from holdfast.ports import (
     Answering,
     AttemptReport,
+    Edit,
     ExecuteRequest,
     ExecuteResponse,
     ReportAttemptsRequest,
@@ -52,6 +63,9 @@ def resolve_request_to_wire(
         trace_id=request.trace_id,
         tags=request.tags,
         parent_span_id=request.parent_span_id,
+        edit=resolver_pb.Edit(kind=request.edit.kind, resource=request.edit.resource)
+        if request.edit
+        else None,
     )
 
 
@@ -70,6 +84,9 @@ def resolve_request_from_wire(
         request.trace_id,
         dict(request.tags),
         request.parent_span_id,
+        Edit(request.edit.kind, request.edit.resource)
+        if request.HasField("edit")
+        else None,
     )
 
 
@@ -100,6 +117,9 @@ def reports_to_wire(
                 retry_after_cap_seconds=report.retry_after_cap.total_seconds(),
                 answering=_answering_to_wire(report.answering),
                 finished=_finished_to_wire(report.finished),
+                requested_model=report.requested_model,
+                reservation=convert.reservation_to_wire(report.reservation),
+                trace_id=report.trace_id,
             )
             for report in request.reports
         ],
@@ -125,6 +145,11 @@ def reports_from_wire(
             _finished_from_wire(report.finished)
             if report.HasField("finished")
             else None,
+            report.requested_model,
+            convert.reservation_from_wire(report.reservation)
+            if report.HasField("reservation")
+            else None,
+            report.trace_id,
         )
         for report in request.reports
     ]
@@ -186,6 +211,7 @@ def _finished_to_wire(finished: Finished | None) -> resolver_pb.Finished | None:
         request_content=finished.request_content,
         response_content=finished.response_content,
         content_bytes_left_out=finished.content_bytes_left_out,
+        fell_back=finished.fell_back,
     )
     wire.start_time.FromMilliseconds(finished.start_time_ms)
     return wire
@@ -224,6 +250,64 @@ def _finished_from_wire(finished: resolver_pb.Finished) -> Finished:
         request_content=finished.request_content,
         response_content=finished.response_content,
         content_bytes_left_out=finished.content_bytes_left_out,
+        fell_back=finished.fell_back,
+    )
+
+
+def budget_status_request_to_wire(
+    principal: bytes | Caller,
+) -> budget_pb.ListBudgetStatusRequest:
+    """Convert who asks how budgets stand."""
+    return budget_pb.ListBudgetStatusRequest(principal=principal_to_wire(principal))
+
+
+def budget_statuses_to_wire(
+    statuses: Sequence[BudgetStatus],
+) -> budget_pb.ListBudgetStatusResponse:
+    """Convert how budgets stand."""
+    response = budget_pb.ListBudgetStatusResponse()
+    for status in statuses:
+        budget = status.budget
+        wire = response.budgets.add(
+            budget_id=budget.id,
+            scope=caller_pb2.Caller(
+                organization_id=budget.organization_id,
+                project_id=budget.project_id,
+                api_key_id=budget.api_key_id,
+            ),
+            limit_usd_micros=budget.limit_usd_micros,
+            spent_usd_nanos=status.spent_usd_nanos,
+            reserved_usd_nanos=status.reserved_usd_nanos,
+            warn_at=budget.warn_at,
+            warning=status.warns,
+            denies_when_unreachable=budget.denies_when_unreachable,
+            current=status.is_current,
+        )
+        wire.reset_time.seconds = status.reset_s
+    return response
+
+
+def budget_statuses_from_wire(
+    response: budget_pb.ListBudgetStatusResponse,
+) -> tuple[BudgetStatus, ...]:
+    """Convert how budgets stand."""
+    return tuple(
+        BudgetStatus(
+            budget=Budget(
+                wire.scope.organization_id,
+                wire.scope.project_id,
+                wire.scope.api_key_id,
+                wire.limit_usd_micros,
+                wire.warn_at,
+                wire.denies_when_unreachable,
+            ),
+            spent_usd_nanos=wire.spent_usd_nanos,
+            reserved_usd_nanos=wire.reserved_usd_nanos,
+            reset_s=wire.reset_time.seconds,
+            warns=wire.warning,
+            is_current=wire.current,
+        )
+        for wire in response.budgets
     )
 
 
@@ -265,14 +349,37 @@ def stream_request_to_wire(
         plan=request.plan.wire,
         surface=executor_pb.Surface.ValueType(request.surface),
         body=request.body,
+        held=request.held and _held_to_wire(request.held),
     )
 
 
-def execute_request_from_wire(
-    request: executor_pb.ExecuteRequest | executor_pb.ExecuteStreamRequest,
-) -> ExecuteRequest:
+def _held_to_wire(held: Held) -> executor_pb.Held:
+    return executor_pb.Held(
+        text=held.text,
+        piece_count=held.pieces,
+        answer_id=held.answer_id,
+        created=held.created,
+    )
+
+
+def execute_request_from_wire(request: executor_pb.ExecuteRequest) -> ExecuteRequest:
     """Convert what is to be carried out."""
     return ExecuteRequest(SignedPlan(request.plan), request.body, request.surface)
+
+
+def stream_request_from_wire(
+    request: executor_pb.ExecuteStreamRequest,
+) -> ExecuteRequest:
+    """Convert what is to be carried out and streamed."""
+    held = None
+    if request.HasField("held"):
+        held = Held(
+            text=request.held.text,
+            pieces=request.held.piece_count,
+            answer_id=request.held.answer_id,
+            created=request.held.created,
+        )
+    return ExecuteRequest(SignedPlan(request.plan), request.body, request.surface, held)
 
 
 def execute_response_to_wire(response: ExecuteResponse) -> executor_pb.ExecuteResponse:

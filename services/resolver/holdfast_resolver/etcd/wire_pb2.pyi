@@ -596,6 +596,44 @@ class LeaseRevokeResponse(google.protobuf.message.Message):
 Global___LeaseRevokeResponse: typing_extensions.TypeAlias = LeaseRevokeResponse
 
 @typing.final
+class LeaseKeepAliveRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ID_FIELD_NUMBER: builtins.int
+    id: builtins.int
+    def __init__(
+        self,
+        *,
+        id: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["id", b"id"]) -> None: ...
+
+Global___LeaseKeepAliveRequest: typing_extensions.TypeAlias = LeaseKeepAliveRequest
+
+@typing.final
+class LeaseKeepAliveResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    HEADER_FIELD_NUMBER: builtins.int
+    ID_FIELD_NUMBER: builtins.int
+    TTL_FIELD_NUMBER: builtins.int
+    id: builtins.int
+    ttl: builtins.int
+    @property
+    def header(self) -> Global___ResponseHeader: ...
+    def __init__(
+        self,
+        *,
+        header: Global___ResponseHeader | None = ...,
+        id: builtins.int = ...,
+        ttl: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["header", b"header"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["header", b"header", "id", b"id", "ttl", b"ttl"]) -> None: ...
+
+Global___LeaseKeepAliveResponse: typing_extensions.TypeAlias = LeaseKeepAliveResponse
+
+@typing.final
 class AuthenticateRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -667,3 +705,109 @@ class CompactionResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["header", b"header"]) -> None: ...
 
 Global___CompactionResponse: typing_extensions.TypeAlias = CompactionResponse
+
+@typing.final
+class StatusRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+Global___StatusRequest: typing_extensions.TypeAlias = StatusRequest
+
+@typing.final
+class StatusResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    HEADER_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    DB_SIZE_FIELD_NUMBER: builtins.int
+    LEADER_FIELD_NUMBER: builtins.int
+    RAFT_APPLIED_INDEX_FIELD_NUMBER: builtins.int
+    ERRORS_FIELD_NUMBER: builtins.int
+    DB_SIZE_IN_USE_FIELD_NUMBER: builtins.int
+    version: builtins.str
+    db_size: builtins.int
+    leader: builtins.int
+    raft_applied_index: builtins.int
+    db_size_in_use: builtins.int
+    @property
+    def header(self) -> Global___ResponseHeader: ...
+    @property
+    def errors(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        header: Global___ResponseHeader | None = ...,
+        version: builtins.str = ...,
+        db_size: builtins.int = ...,
+        leader: builtins.int = ...,
+        raft_applied_index: builtins.int = ...,
+        errors: collections.abc.Iterable[builtins.str] | None = ...,
+        db_size_in_use: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["header", b"header"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["db_size", b"db_size", "db_size_in_use", b"db_size_in_use", "errors", b"errors", "header", b"header", "leader", b"leader", "raft_applied_index", b"raft_applied_index", "version", b"version"]) -> None: ...
+
+Global___StatusResponse: typing_extensions.TypeAlias = StatusResponse
+
+@typing.final
+class DefragmentRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+Global___DefragmentRequest: typing_extensions.TypeAlias = DefragmentRequest
+
+@typing.final
+class DefragmentResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    HEADER_FIELD_NUMBER: builtins.int
+    @property
+    def header(self) -> Global___ResponseHeader: ...
+    def __init__(
+        self,
+        *,
+        header: Global___ResponseHeader | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["header", b"header"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["header", b"header"]) -> None: ...
+
+Global___DefragmentResponse: typing_extensions.TypeAlias = DefragmentResponse
+
+@typing.final
+class SnapshotRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+Global___SnapshotRequest: typing_extensions.TypeAlias = SnapshotRequest
+
+@typing.final
+class SnapshotResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    HEADER_FIELD_NUMBER: builtins.int
+    REMAINING_BYTES_FIELD_NUMBER: builtins.int
+    BLOB_FIELD_NUMBER: builtins.int
+    remaining_bytes: builtins.int
+    blob: builtins.bytes
+    @property
+    def header(self) -> Global___ResponseHeader: ...
+    def __init__(
+        self,
+        *,
+        header: Global___ResponseHeader | None = ...,
+        remaining_bytes: builtins.int = ...,
+        blob: builtins.bytes = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["header", b"header"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["blob", b"blob", "header", b"header", "remaining_bytes", b"remaining_bytes"]) -> None: ...
+
+Global___SnapshotResponse: typing_extensions.TypeAlias = SnapshotResponse

@@ -27,23 +27,25 @@ from holdfast.api.catalog.v1 import catalog_pb2 as holdfast_dot_api_dot_catalog_
 from holdfast.api.common.v1 import caller_pb2 as holdfast_dot_api_dot_common_dot_v1_dot_caller__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-holdfast/api/catalog/v1/catalog_service.proto\x12\x17holdfast.api.catalog.v1\x1a\x1egoogle/protobuf/duration.proto\x1a%holdfast/api/catalog/v1/catalog.proto\x1a#holdfast/api/common/v1/caller.proto\"\x8a\x01\n\x11ListModelsRequest\x12\x34\n\tprincipal\x18\x01 \x01(\x0b\x32!.holdfast.api.common.v1.Principal\x12\x18\n\x10include_excluded\x18\x02 \x01(\x08\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\x94\x01\n\x12ListModelsResponse\x12\x34\n\x06models\x18\x01 \x03(\x0b\x32$.holdfast.api.catalog.v1.ListedModel\x12/\n\x07\x61liases\x18\x02 \x03(\x0b\x32\x1e.holdfast.api.catalog.v1.Alias\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"\x95\x01\n\x0bListedModel\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0e\n\x06lab_id\x18\x03 \x01(\t\x12\x0e\n\x06\x63ustom\x18\x04 \x01(\x08\x12>\n\x0b\x64\x65ployments\x18\x05 \x03(\x0b\x32).holdfast.api.catalog.v1.ListedDeployment\"\x90\x01\n\x10ListedDeployment\x12\x37\n\ndeployment\x18\x01 \x01(\x0b\x32#.holdfast.api.catalog.v1.Deployment\x12\x16\n\x0e\x65xclusion_rule\x18\x02 \x01(\t\x12+\n\x08\x63ooldown\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"?\n\x05\x41lias\x12\x10\n\x08\x61lias_id\x18\x01 \x01(\t\x12\x0f\n\x07targets\x18\x02 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t2w\n\x0e\x43\x61talogService\x12\x65\n\nListModels\x12*.holdfast.api.catalog.v1.ListModelsRequest\x1a+.holdfast.api.catalog.v1.ListModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-holdfast/api/catalog/v1/catalog_service.proto\x12\x17holdfast.api.catalog.v1\x1a\x1egoogle/protobuf/duration.proto\x1a%holdfast/api/catalog/v1/catalog.proto\x1a#holdfast/api/common/v1/caller.proto\"\x8a\x01\n\x11ListModelsRequest\x12\x34\n\tprincipal\x18\x01 \x01(\x0b\x32!.holdfast.api.common.v1.Principal\x12\x18\n\x10include_excluded\x18\x02 \x01(\x08\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\xd6\x01\n\x12ListModelsResponse\x12\x34\n\x06models\x18\x01 \x03(\x0b\x32$.holdfast.api.catalog.v1.ListedModel\x12/\n\x07\x61liases\x18\x02 \x03(\x0b\x32\x1e.holdfast.api.catalog.v1.Alias\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\x12.\n\x06\x63\x61ller\x18\x04 \x01(\x0b\x32\x1e.holdfast.api.common.v1.Caller\x12\x10\n\x08is_admin\x18\x05 \x01(\x08\"\x95\x01\n\x0bListedModel\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0e\n\x06lab_id\x18\x03 \x01(\t\x12\x0e\n\x06\x63ustom\x18\x04 \x01(\x08\x12>\n\x0b\x64\x65ployments\x18\x05 \x03(\x0b\x32).holdfast.api.catalog.v1.ListedDeployment\"\xc9\x01\n\x10ListedDeployment\x12\x37\n\ndeployment\x18\x01 \x01(\x0b\x32#.holdfast.api.catalog.v1.Deployment\x12\x16\n\x0e\x65xclusion_rule\x18\x02 \x01(\t\x12+\n\x08\x63ooldown\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x37\n\x05state\x18\x04 \x01(\x0e\x32(.holdfast.api.catalog.v1.DeploymentState\"?\n\x05\x41lias\x12\x10\n\x08\x61lias_id\x18\x01 \x01(\t\x12\x0f\n\x07targets\x18\x02 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t*\xd1\x01\n\x0f\x44\x65ploymentState\x12 \n\x1c\x44\x45PLOYMENT_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44\x45PLOYMENT_STATE_HEALTHY\x10\x01\x12!\n\x1d\x44\x45PLOYMENT_STATE_COOLING_DOWN\x10\x02\x12\x1c\n\x18\x44\x45PLOYMENT_STATE_EJECTED\x10\x03\x12\x1c\n\x18\x44\x45PLOYMENT_STATE_PROBING\x10\x04\x12\x1f\n\x1b\x44\x45PLOYMENT_STATE_RECOVERING\x10\x05\x32w\n\x0e\x43\x61talogService\x12\x65\n\nListModels\x12*.holdfast.api.catalog.v1.ListModelsRequest\x1a+.holdfast.api.catalog.v1.ListModelsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'holdfast.api.catalog.v1.catalog_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_DEPLOYMENTSTATE']._serialized_start=962
+  _globals['_DEPLOYMENTSTATE']._serialized_end=1171
   _globals['_LISTMODELSREQUEST']._serialized_start=183
   _globals['_LISTMODELSREQUEST']._serialized_end=321
   _globals['_LISTMODELSRESPONSE']._serialized_start=324
-  _globals['_LISTMODELSRESPONSE']._serialized_end=472
-  _globals['_LISTEDMODEL']._serialized_start=475
-  _globals['_LISTEDMODEL']._serialized_end=624
-  _globals['_LISTEDDEPLOYMENT']._serialized_start=627
-  _globals['_LISTEDDEPLOYMENT']._serialized_end=771
-  _globals['_ALIAS']._serialized_start=773
-  _globals['_ALIAS']._serialized_end=836
-  _globals['_CATALOGSERVICE']._serialized_start=838
-  _globals['_CATALOGSERVICE']._serialized_end=957
+  _globals['_LISTMODELSRESPONSE']._serialized_end=538
+  _globals['_LISTEDMODEL']._serialized_start=541
+  _globals['_LISTEDMODEL']._serialized_end=690
+  _globals['_LISTEDDEPLOYMENT']._serialized_start=693
+  _globals['_LISTEDDEPLOYMENT']._serialized_end=894
+  _globals['_ALIAS']._serialized_start=896
+  _globals['_ALIAS']._serialized_end=959
+  _globals['_CATALOGSERVICE']._serialized_start=1173
+  _globals['_CATALOGSERVICE']._serialized_end=1292
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ import collections.abc
 import google.protobuf.descriptor
 import google.protobuf.duration_pb2
 import google.protobuf.internal.containers
+import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import holdfast.api.catalog.v1.catalog_pb2
 import holdfast.api.common.v1.caller_pb2
@@ -20,6 +21,42 @@ else:
     import typing_extensions
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
+
+class _DeploymentState:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _DeploymentStateEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_DeploymentState.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    DEPLOYMENT_STATE_UNSPECIFIED: _DeploymentState.ValueType  # 0
+    """Do not use."""
+    DEPLOYMENT_STATE_HEALTHY: _DeploymentState.ValueType  # 1
+    """It takes its share of requests."""
+    DEPLOYMENT_STATE_COOLING_DOWN: _DeploymentState.ValueType  # 2
+    """It said until when it is to be left alone."""
+    DEPLOYMENT_STATE_EJECTED: _DeploymentState.ValueType  # 3
+    """It failed, and is left aside for a while."""
+    DEPLOYMENT_STATE_PROBING: _DeploymentState.ValueType  # 4
+    """It has rested, and a request is to find out whether it is well again."""
+    DEPLOYMENT_STATE_RECOVERING: _DeploymentState.ValueType  # 5
+    """It is well again, and takes more requests step by step."""
+
+class DeploymentState(_DeploymentState, metaclass=_DeploymentStateEnumTypeWrapper):
+    """How a deployment stands with the gateway."""
+
+DEPLOYMENT_STATE_UNSPECIFIED: DeploymentState.ValueType  # 0
+"""Do not use."""
+DEPLOYMENT_STATE_HEALTHY: DeploymentState.ValueType  # 1
+"""It takes its share of requests."""
+DEPLOYMENT_STATE_COOLING_DOWN: DeploymentState.ValueType  # 2
+"""It said until when it is to be left alone."""
+DEPLOYMENT_STATE_EJECTED: DeploymentState.ValueType  # 3
+"""It failed, and is left aside for a while."""
+DEPLOYMENT_STATE_PROBING: DeploymentState.ValueType  # 4
+"""It has rested, and a request is to find out whether it is well again."""
+DEPLOYMENT_STATE_RECOVERING: DeploymentState.ValueType  # 5
+"""It is well again, and takes more requests step by step."""
+Global___DeploymentState: typing_extensions.TypeAlias = DeploymentState
 
 @typing.final
 class ListModelsRequest(google.protobuf.message.Message):
@@ -67,8 +104,12 @@ class ListModelsResponse(google.protobuf.message.Message):
     MODELS_FIELD_NUMBER: builtins.int
     ALIASES_FIELD_NUMBER: builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    CALLER_FIELD_NUMBER: builtins.int
+    IS_ADMIN_FIELD_NUMBER: builtins.int
     next_page_token: builtins.str
     """Pass as `page_token` for the next page. Empty on the last page."""
+    is_admin: builtins.bool
+    """Whether the API key administers; else it calls models."""
     @property
     def models(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___ListedModel]:
         """The models, ordered by `model_id`."""
@@ -77,14 +118,21 @@ class ListModelsResponse(google.protobuf.message.Message):
     def aliases(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Alias]:
         """The organization's aliases, ordered by `alias_id`. On the first page only."""
 
+    @property
+    def caller(self) -> holdfast.api.common.v1.caller_pb2.Caller:
+        """On whose behalf it was asked."""
+
     def __init__(
         self,
         *,
         models: collections.abc.Iterable[Global___ListedModel] | None = ...,
         aliases: collections.abc.Iterable[Global___Alias] | None = ...,
         next_page_token: builtins.str = ...,
+        caller: holdfast.api.common.v1.caller_pb2.Caller | None = ...,
+        is_admin: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["aliases", b"aliases", "models", b"models", "next_page_token", b"next_page_token"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["caller", b"caller"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["aliases", b"aliases", "caller", b"caller", "is_admin", b"is_admin", "models", b"models", "next_page_token", b"next_page_token"]) -> None: ...
 
 Global___ListModelsResponse: typing_extensions.TypeAlias = ListModelsResponse
 
@@ -135,8 +183,11 @@ class ListedDeployment(google.protobuf.message.Message):
     DEPLOYMENT_FIELD_NUMBER: builtins.int
     EXCLUSION_RULE_FIELD_NUMBER: builtins.int
     COOLDOWN_FIELD_NUMBER: builtins.int
+    STATE_FIELD_NUMBER: builtins.int
     exclusion_rule: builtins.str
     """Why the caller may not use it, in words. Empty if it may."""
+    state: Global___DeploymentState.ValueType
+    """How it stands."""
     @property
     def deployment(self) -> holdfast.api.catalog.v1.catalog_pb2.Deployment:
         """The deployment."""
@@ -153,9 +204,10 @@ class ListedDeployment(google.protobuf.message.Message):
         deployment: holdfast.api.catalog.v1.catalog_pb2.Deployment | None = ...,
         exclusion_rule: builtins.str = ...,
         cooldown: google.protobuf.duration_pb2.Duration | None = ...,
+        state: Global___DeploymentState.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["cooldown", b"cooldown", "deployment", b"deployment"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cooldown", b"cooldown", "deployment", b"deployment", "exclusion_rule", b"exclusion_rule"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cooldown", b"cooldown", "deployment", b"deployment", "exclusion_rule", b"exclusion_rule", "state", b"state"]) -> None: ...
 
 Global___ListedDeployment: typing_extensions.TypeAlias = ListedDeployment
 

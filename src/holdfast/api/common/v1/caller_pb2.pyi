@@ -36,7 +36,9 @@ class Caller(google.protobuf.message.Message):
     organization's and never widens it. Required.
     """
     api_key_id: builtins.str
-    """The API key that was used. Empty for internal clients. Never the secret."""
+    """The API key that was used, or that an internal client works for: its policy
+    narrows the project's. Empty for none. Never the secret.
+    """
     def __init__(
         self,
         *,

@@ -39,10 +39,13 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     ERROR_REASON_NO_DEPLOYMENT_ALLOWED: _ErrorReason.ValueType  # 5
     """PERMISSION_DENIED. The name has deployments, and policy, capabilities
     or missing credentials exclude every one. Metadata: `model`,
-    `excluded_count`.
+    `excluded_count`, `revision`.
     """
     ERROR_REASON_BUDGET_EXHAUSTED: _ErrorReason.ValueType  # 6
-    """RESOURCE_EXHAUSTED. Metadata: `budget_id`, `limit_usd`, `reset_time`."""
+    """RESOURCE_EXHAUSTED. Nothing is left of a monthly budget of the key, the
+    project or the organization. Metadata: `budget_id`, `limit_usd`,
+    `reset_time` (RFC 3339).
+    """
     ERROR_REASON_ALL_ATTEMPTS_FAILED: _ErrorReason.ValueType  # 7
     """UNAVAILABLE. Every attempt that was made failed, for reasons of more than
     one kind. Metadata: `plan_id`, `attempt_count`, and `retry_after_seconds` if
@@ -59,7 +62,10 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     `ExecutionFailure`.
     """
     ERROR_REASON_GUARDRAIL_BLOCKED: _ErrorReason.ValueType  # 10
-    """PERMISSION_DENIED. Metadata: `guardrail_id`, `stage`."""
+    """PERMISSION_DENIED. A guardrail stopped the request, before any attempt, or
+    the answer. Metadata: `guardrail_id`, `stage` (`input` or `output`),
+    `plan_id`, `attempt_count`. Carries an `ExecutionFailure`.
+    """
     ERROR_REASON_API_KEY_UNKNOWN: _ErrorReason.ValueType  # 11
     """UNAUTHENTICATED. The API key is unknown, disabled or expired. Metadata:
     none.
@@ -152,11 +158,28 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """OUT_OF_RANGE. A generation is older than what is kept, or not there yet.
     Metadata: `generation`, `oldest`, `newest`.
     """
+    ERROR_REASON_STRUCTURED_OUTPUT_INVALID: _ErrorReason.ValueType  # 33
+    """FAILED_PRECONDITION. No deployment gave an answer that fits the request's
+    `response_format`. Metadata: `plan_id`, `attempt_count`, `deployment_id`,
+    `violations` (a line each: a JSON pointer, a space and the keyword), `text`
+    where the project keeps content, and `retry_after_seconds` if waiting may
+    help. Carries an `ExecutionFailure`.
+    """
+    ERROR_REASON_CSRF_TOKEN_MISSING: _ErrorReason.ValueType  # 34
+    """PERMISSION_DENIED. A browser's session would change something and does not show
+    that a page of the console sent the request. Metadata: `field`.
+    """
+    ERROR_REASON_BUDGET_UNKNOWN: _ErrorReason.ValueType  # 35
+    """UNAVAILABLE. What is spent of a budget is not known now, and the budget says
+    to refuse calls then. Metadata: `budget_id`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """The values of `google.rpc.ErrorInfo.reason` in the domain `holdfast.dev`,
     without the prefix: `ERROR_REASON_MODEL_NOT_FOUND` is sent as
-    `MODEL_NOT_FOUND`. Each lists the metadata keys that are always present.
+    `MODEL_NOT_FOUND`. Each lists the metadata keys that are always present; what
+    carries an `ExecutionFailure` has `revision` too, of what its plan was made
+    from, unless part of an answer had gone out.
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
@@ -176,10 +199,13 @@ Metadata: `field`, `target`.
 ERROR_REASON_NO_DEPLOYMENT_ALLOWED: ErrorReason.ValueType  # 5
 """PERMISSION_DENIED. The name has deployments, and policy, capabilities
 or missing credentials exclude every one. Metadata: `model`,
-`excluded_count`.
+`excluded_count`, `revision`.
 """
 ERROR_REASON_BUDGET_EXHAUSTED: ErrorReason.ValueType  # 6
-"""RESOURCE_EXHAUSTED. Metadata: `budget_id`, `limit_usd`, `reset_time`."""
+"""RESOURCE_EXHAUSTED. Nothing is left of a monthly budget of the key, the
+project or the organization. Metadata: `budget_id`, `limit_usd`,
+`reset_time` (RFC 3339).
+"""
 ERROR_REASON_ALL_ATTEMPTS_FAILED: ErrorReason.ValueType  # 7
 """UNAVAILABLE. Every attempt that was made failed, for reasons of more than
 one kind. Metadata: `plan_id`, `attempt_count`, and `retry_after_seconds` if
@@ -196,7 +222,10 @@ anywhere. Metadata: `deployment_id`, `http_status`, and `field` and
 `ExecutionFailure`.
 """
 ERROR_REASON_GUARDRAIL_BLOCKED: ErrorReason.ValueType  # 10
-"""PERMISSION_DENIED. Metadata: `guardrail_id`, `stage`."""
+"""PERMISSION_DENIED. A guardrail stopped the request, before any attempt, or
+the answer. Metadata: `guardrail_id`, `stage` (`input` or `output`),
+`plan_id`, `attempt_count`. Carries an `ExecutionFailure`.
+"""
 ERROR_REASON_API_KEY_UNKNOWN: ErrorReason.ValueType  # 11
 """UNAUTHENTICATED. The API key is unknown, disabled or expired. Metadata:
 none.
@@ -288,5 +317,20 @@ Metadata: `kind`, `name`, `etag`.
 ERROR_REASON_GENERATION_GONE: ErrorReason.ValueType  # 32
 """OUT_OF_RANGE. A generation is older than what is kept, or not there yet.
 Metadata: `generation`, `oldest`, `newest`.
+"""
+ERROR_REASON_STRUCTURED_OUTPUT_INVALID: ErrorReason.ValueType  # 33
+"""FAILED_PRECONDITION. No deployment gave an answer that fits the request's
+`response_format`. Metadata: `plan_id`, `attempt_count`, `deployment_id`,
+`violations` (a line each: a JSON pointer, a space and the keyword), `text`
+where the project keeps content, and `retry_after_seconds` if waiting may
+help. Carries an `ExecutionFailure`.
+"""
+ERROR_REASON_CSRF_TOKEN_MISSING: ErrorReason.ValueType  # 34
+"""PERMISSION_DENIED. A browser's session would change something and does not show
+that a page of the console sent the request. Metadata: `field`.
+"""
+ERROR_REASON_BUDGET_UNKNOWN: ErrorReason.ValueType  # 35
+"""UNAVAILABLE. What is spent of a budget is not known now, and the budget says
+to refuse calls then. Metadata: `budget_id`.
 """
 Global___ErrorReason: typing_extensions.TypeAlias = ErrorReason

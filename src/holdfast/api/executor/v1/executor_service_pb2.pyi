@@ -33,6 +33,12 @@ class _SurfaceEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTy
     """OpenAI Chat Completions."""
     SURFACE_OPENAI_EMBEDDINGS: _Surface.ValueType  # 2
     """OpenAI Embeddings. Never streamed."""
+    SURFACE_ANTHROPIC_MESSAGES: _Surface.ValueType  # 3
+    """Anthropic Messages, which the edge has translated: the body is a chat that
+    may hold Anthropic's own fields beside OpenAI's, and so is the answer.
+    """
+    SURFACE_OPENAI_RESPONSES: _Surface.ValueType  # 4
+    """OpenAI Responses, which the edge has translated likewise."""
 
 class Surface(_Surface, metaclass=_SurfaceEnumTypeWrapper):
     """The API that a request and its answer are written in."""
@@ -43,6 +49,12 @@ SURFACE_OPENAI_CHAT_COMPLETIONS: Surface.ValueType  # 1
 """OpenAI Chat Completions."""
 SURFACE_OPENAI_EMBEDDINGS: Surface.ValueType  # 2
 """OpenAI Embeddings. Never streamed."""
+SURFACE_ANTHROPIC_MESSAGES: Surface.ValueType  # 3
+"""Anthropic Messages, which the edge has translated: the body is a chat that
+may hold Anthropic's own fields beside OpenAI's, and so is the answer.
+"""
+SURFACE_OPENAI_RESPONSES: Surface.ValueType  # 4
+"""OpenAI Responses, which the edge has translated likewise."""
 Global___Surface: typing_extensions.TypeAlias = Surface
 
 @typing.final
@@ -117,6 +129,7 @@ class ExecuteStreamRequest(google.protobuf.message.Message):
     PLAN_FIELD_NUMBER: builtins.int
     SURFACE_FIELD_NUMBER: builtins.int
     BODY_FIELD_NUMBER: builtins.int
+    HELD_FIELD_NUMBER: builtins.int
     surface: Global___Surface.ValueType
     """What `body` is, and so what the events are. Required."""
     body: builtins.bytes
@@ -127,17 +140,55 @@ class ExecuteStreamRequest(google.protobuf.message.Message):
     def plan(self) -> holdfast.api.routing.v1.plan_pb2.SignedPlan:
         """Where to try, in order, as the resolver signed it. Required."""
 
+    @property
+    def held(self) -> Global___Held:
+        """What the caller has of the answer, where the executor that began it is gone.
+        The answer is taken up from there, or not at all (`STREAM_INTERRUPTED`), and
+        there is no `served`. Absent: the answer begins.
+        """
+
     def __init__(
         self,
         *,
         plan: holdfast.api.routing.v1.plan_pb2.SignedPlan | None = ...,
         surface: Global___Surface.ValueType = ...,
         body: builtins.bytes = ...,
+        held: Global___Held | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["plan", b"plan"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["body", b"body", "plan", b"plan", "surface", b"surface"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["held", b"held", "plan", b"plan"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["body", b"body", "held", b"held", "plan", b"plan", "surface", b"surface"]) -> None: ...
 
 Global___ExecuteStreamRequest: typing_extensions.TypeAlias = ExecuteStreamRequest
+
+@typing.final
+class Held(google.protobuf.message.Message):
+    """What a caller holds of a streamed answer."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: builtins.int
+    PIECE_COUNT_FIELD_NUMBER: builtins.int
+    ANSWER_ID_FIELD_NUMBER: builtins.int
+    CREATED_FIELD_NUMBER: builtins.int
+    text: builtins.str
+    """Its text. Reasoning is not part of it."""
+    piece_count: builtins.int
+    """How many events that text came in, about a token each."""
+    answer_id: builtins.str
+    """The id of the answer's events."""
+    created: builtins.int
+    """When the answer began, as its events say, in Unix seconds."""
+    def __init__(
+        self,
+        *,
+        text: builtins.str = ...,
+        piece_count: builtins.int = ...,
+        answer_id: builtins.str = ...,
+        created: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["answer_id", b"answer_id", "created", b"created", "piece_count", b"piece_count", "text", b"text"]) -> None: ...
+
+Global___Held: typing_extensions.TypeAlias = Held
 
 @typing.final
 class ExecuteStreamResponse(google.protobuf.message.Message):
@@ -186,6 +237,7 @@ class Served(google.protobuf.message.Message):
     ATTEMPT_COUNT_FIELD_NUMBER: builtins.int
     COST_USD_NANOS_FIELD_NUMBER: builtins.int
     REVISION_FIELD_NUMBER: builtins.int
+    WARNING_BUDGET_ID_FIELD_NUMBER: builtins.int
     deployment_id: builtins.str
     """The deployment."""
     provider_id: builtins.str
@@ -202,6 +254,8 @@ class Served(google.protobuf.message.Message):
     """
     revision: builtins.str
     """The revision of the catalog and policies that its plan was made from."""
+    warning_budget_id: builtins.str
+    """A budget of the caller's of which a warning is due. Empty for none."""
     def __init__(
         self,
         *,
@@ -212,9 +266,10 @@ class Served(google.protobuf.message.Message):
         attempt_count: builtins.int = ...,
         cost_usd_nanos: builtins.int | None = ...,
         revision: builtins.str = ...,
+        warning_budget_id: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_cost_usd_nanos", b"_cost_usd_nanos", "cost_usd_nanos", b"cost_usd_nanos"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_cost_usd_nanos", b"_cost_usd_nanos", "attempt_count", b"attempt_count", "cost_usd_nanos", b"cost_usd_nanos", "deployment_id", b"deployment_id", "geography", b"geography", "provider_id", b"provider_id", "revision", b"revision", "session_affinity", b"session_affinity"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_cost_usd_nanos", b"_cost_usd_nanos", "attempt_count", b"attempt_count", "cost_usd_nanos", b"cost_usd_nanos", "deployment_id", b"deployment_id", "geography", b"geography", "provider_id", b"provider_id", "revision", b"revision", "session_affinity", b"session_affinity", "warning_budget_id", b"warning_budget_id"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_cost_usd_nanos", b"_cost_usd_nanos"]) -> typing.Literal["cost_usd_nanos"] | None: ...
 
 Global___Served: typing_extensions.TypeAlias = Served

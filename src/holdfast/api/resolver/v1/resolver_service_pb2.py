@@ -30,7 +30,7 @@ from holdfast.api.routing.v1 import attempt_pb2 as holdfast_dot_api_dot_routing_
 from holdfast.api.routing.v1 import plan_pb2 as holdfast_dot_api_dot_routing_dot_v1_dot_plan__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/holdfast/api/resolver/v1/resolver_service.proto\x12\x18holdfast.api.resolver.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%holdfast/api/catalog/v1/catalog.proto\x1a#holdfast/api/common/v1/caller.proto\x1a%holdfast/api/routing/v1/attempt.proto\x1a\"holdfast/api/routing/v1/plan.proto\"\x8b\x03\n\x13ResolveModelRequest\x12\x34\n\tprincipal\x18\x01 \x01(\x0b\x32!.holdfast.api.common.v1.Principal\x12\r\n\x05model\x18\x02 \x01(\t\x12\x12\n\nsession_id\x18\x03 \x01(\t\x12\x17\n\x0fsession_derived\x18\x04 \x01(\x08\x12<\n\x0crequirements\x18\x05 \x01(\x0b\x32&.holdfast.api.resolver.v1.Requirements\x12\x0f\n\x07\x65xplain\x18\x06 \x01(\x08\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\x12\x10\n\x08trace_id\x18\x08 \x01(\t\x12\x45\n\x04tags\x18\t \x03(\x0b\x32\x37.holdfast.api.resolver.v1.ResolveModelRequest.TagsEntry\x12\x16\n\x0eparent_span_id\x18\n \x01(\t\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x94\x01\n\x0cRequirements\x12\x39\n\x0c\x63\x61pabilities\x18\x01 \x03(\x0e\x32#.holdfast.api.catalog.v1.Capability\x12\x14\n\x0cinput_tokens\x18\x02 \x01(\x05\x12\x15\n\routput_tokens\x18\x03 \x01(\x05\x12\x1c\n\x14prompt_cache_seconds\x18\x04 \x01(\x05\"I\n\x14ResolveModelResponse\x12\x31\n\x04plan\x18\x01 \x01(\x0b\x32#.holdfast.api.routing.v1.SignedPlan\"f\n\x15ReportAttemptsRequest\x12\x38\n\x07reports\x18\x01 \x03(\x0b\x32\'.holdfast.api.resolver.v1.AttemptReport\x12\x13\n\x0bknown_rests\x18\x02 \x01(\x0c\"\xde\x02\n\rAttemptReport\x12.\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x1e.holdfast.api.common.v1.Caller\x12\x0f\n\x07plan_id\x18\x02 \x01(\t\x12\x13\n\x0bsession_key\x18\x03 \x01(\t\x12\x1b\n\x13\x62ound_deployment_id\x18\x04 \x01(\t\x12\x32\n\x08\x61ttempts\x18\x05 \x03(\x0b\x32 .holdfast.api.routing.v1.Attempt\x12\x1f\n\x17retry_after_cap_seconds\x18\x06 \x01(\x01\x12\x36\n\tanswering\x18\x07 \x01(\x0b\x32#.holdfast.api.resolver.v1.Answering\x12\x34\n\x08\x66inished\x18\x08 \x01(\x0b\x32\".holdfast.api.resolver.v1.Finished\x12\x17\n\x0frequested_model\x18\t \x01(\t\"\xd8\x05\n\x08\x46inished\x12\x10\n\x08trace_id\x18\x01 \x01(\t\x12\x16\n\x0eparent_span_id\x18\x02 \x01(\t\x12\x17\n\x0frequested_model\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\t\x12\x0f\n\x07surface\x18\x05 \x01(\t\x12\x10\n\x08streamed\x18\x06 \x01(\x08\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x0etotal_duration\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x37\n\x14\x66irst_token_duration\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rdeployment_id\x18\n \x01(\t\x12\x16\n\x0eresponse_model\x18\x0b \x01(\t\x12\x14\n\x0c\x65rror_reason\x18\x0c \x01(\t\x12\x42\n\x10session_affinity\x18\r \x01(\x0e\x32(.holdfast.api.routing.v1.SessionAffinity\x12\x15\n\rattempt_count\x18\x0e \x01(\x05\x12\x16\n\x0e\x63ost_usd_nanos\x18\x0f \x01(\x03\x12:\n\x04tags\x18\x10 \x03(\x0b\x32,.holdfast.api.resolver.v1.Finished.TagsEntry\x12\x44\n\x11guardrail_results\x18\x11 \x03(\x0b\x32).holdfast.api.resolver.v1.GuardrailResult\x12\x17\n\x0frequest_content\x18\x12 \x01(\x0c\x12\x18\n\x10response_content\x18\x13 \x01(\x0c\x12\x1e\n\x16\x63ontent_bytes_left_out\x18\x14 \x01(\x03\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"i\n\x0fGuardrailResult\x12\x11\n\tguardrail\x18\x01 \x01(\t\x12\r\n\x05stage\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x13\n\x0bmatch_count\x18\x04 \x01(\x05\x12\x0f\n\x07matched\x18\x05 \x03(\t\"f\n\tAnswering\x12\x15\n\rdeployment_id\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncredential\x18\x03 \x01(\t\"H\n\x16ReportAttemptsResponse\x12.\n\x05rests\x18\x01 \x01(\x0b\x32\x1f.holdfast.api.resolver.v1.Rests\"G\n\x05Rests\x12\x0f\n\x07version\x18\x01 \x01(\x0c\x12-\n\x05rests\x18\x02 \x03(\x0b\x32\x1e.holdfast.api.resolver.v1.Rest\"A\n\x04Rest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xf5\x01\n\x0fResolverService\x12m\n\x0cResolveModel\x12-.holdfast.api.resolver.v1.ResolveModelRequest\x1a..holdfast.api.resolver.v1.ResolveModelResponse\x12s\n\x0eReportAttempts\x12/.holdfast.api.resolver.v1.ReportAttemptsRequest\x1a\x30.holdfast.api.resolver.v1.ReportAttemptsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/holdfast/api/resolver/v1/resolver_service.proto\x12\x18holdfast.api.resolver.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%holdfast/api/catalog/v1/catalog.proto\x1a#holdfast/api/common/v1/caller.proto\x1a%holdfast/api/routing/v1/attempt.proto\x1a\"holdfast/api/routing/v1/plan.proto\"\xb9\x03\n\x13ResolveModelRequest\x12\x34\n\tprincipal\x18\x01 \x01(\x0b\x32!.holdfast.api.common.v1.Principal\x12\r\n\x05model\x18\x02 \x01(\t\x12\x12\n\nsession_id\x18\x03 \x01(\t\x12\x17\n\x0fsession_derived\x18\x04 \x01(\x08\x12<\n\x0crequirements\x18\x05 \x01(\x0b\x32&.holdfast.api.resolver.v1.Requirements\x12\x0f\n\x07\x65xplain\x18\x06 \x01(\x08\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\x12\x10\n\x08trace_id\x18\x08 \x01(\t\x12\x45\n\x04tags\x18\t \x03(\x0b\x32\x37.holdfast.api.resolver.v1.ResolveModelRequest.TagsEntry\x12\x16\n\x0eparent_span_id\x18\n \x01(\t\x12,\n\x04\x65\x64it\x18\x0b \x01(\x0b\x32\x1e.holdfast.api.resolver.v1.Edit\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"&\n\x04\x45\x64it\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x10\n\x08resource\x18\x02 \x01(\x0c\"\xaa\x01\n\x0cRequirements\x12\x39\n\x0c\x63\x61pabilities\x18\x01 \x03(\x0e\x32#.holdfast.api.catalog.v1.Capability\x12\x14\n\x0cinput_tokens\x18\x02 \x01(\x05\x12\x15\n\routput_tokens\x18\x03 \x01(\x05\x12\x1c\n\x14prompt_cache_seconds\x18\x04 \x01(\x05\x12\x14\n\x0c\x63hoice_count\x18\x05 \x01(\x05\"I\n\x14ResolveModelResponse\x12\x31\n\x04plan\x18\x01 \x01(\x0b\x32#.holdfast.api.routing.v1.SignedPlan\"f\n\x15ReportAttemptsRequest\x12\x38\n\x07reports\x18\x01 \x03(\x0b\x32\'.holdfast.api.resolver.v1.AttemptReport\x12\x13\n\x0bknown_rests\x18\x02 \x01(\x0c\"\xab\x03\n\rAttemptReport\x12.\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x1e.holdfast.api.common.v1.Caller\x12\x0f\n\x07plan_id\x18\x02 \x01(\t\x12\x13\n\x0bsession_key\x18\x03 \x01(\t\x12\x1b\n\x13\x62ound_deployment_id\x18\x04 \x01(\t\x12\x32\n\x08\x61ttempts\x18\x05 \x03(\x0b\x32 .holdfast.api.routing.v1.Attempt\x12\x1f\n\x17retry_after_cap_seconds\x18\x06 \x01(\x01\x12\x36\n\tanswering\x18\x07 \x01(\x0b\x32#.holdfast.api.resolver.v1.Answering\x12\x34\n\x08\x66inished\x18\x08 \x01(\x0b\x32\".holdfast.api.resolver.v1.Finished\x12\x17\n\x0frequested_model\x18\t \x01(\t\x12\x39\n\x0breservation\x18\n \x01(\x0b\x32$.holdfast.api.routing.v1.Reservation\x12\x10\n\x08trace_id\x18\x0b \x01(\t\"\xeb\x05\n\x08\x46inished\x12\x10\n\x08trace_id\x18\x01 \x01(\t\x12\x16\n\x0eparent_span_id\x18\x02 \x01(\t\x12\x17\n\x0frequested_model\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\t\x12\x0f\n\x07surface\x18\x05 \x01(\t\x12\x10\n\x08streamed\x18\x06 \x01(\x08\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x0etotal_duration\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x37\n\x14\x66irst_token_duration\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rdeployment_id\x18\n \x01(\t\x12\x16\n\x0eresponse_model\x18\x0b \x01(\t\x12\x14\n\x0c\x65rror_reason\x18\x0c \x01(\t\x12\x42\n\x10session_affinity\x18\r \x01(\x0e\x32(.holdfast.api.routing.v1.SessionAffinity\x12\x15\n\rattempt_count\x18\x0e \x01(\x05\x12\x16\n\x0e\x63ost_usd_nanos\x18\x0f \x01(\x03\x12:\n\x04tags\x18\x10 \x03(\x0b\x32,.holdfast.api.resolver.v1.Finished.TagsEntry\x12\x44\n\x11guardrail_results\x18\x11 \x03(\x0b\x32).holdfast.api.resolver.v1.GuardrailResult\x12\x17\n\x0frequest_content\x18\x12 \x01(\x0c\x12\x18\n\x10response_content\x18\x13 \x01(\x0c\x12\x1e\n\x16\x63ontent_bytes_left_out\x18\x14 \x01(\x03\x12\x11\n\tfell_back\x18\x15 \x01(\x08\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"i\n\x0fGuardrailResult\x12\x11\n\tguardrail\x18\x01 \x01(\t\x12\r\n\x05stage\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x13\n\x0bmatch_count\x18\x04 \x01(\x05\x12\x0f\n\x07matched\x18\x05 \x03(\t\"f\n\tAnswering\x12\x15\n\rdeployment_id\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncredential\x18\x03 \x01(\t\"H\n\x16ReportAttemptsResponse\x12.\n\x05rests\x18\x01 \x01(\x0b\x32\x1f.holdfast.api.resolver.v1.Rests\"G\n\x05Rests\x12\x0f\n\x07version\x18\x01 \x01(\x0c\x12-\n\x05rests\x18\x02 \x03(\x0b\x32\x1e.holdfast.api.resolver.v1.Rest\"A\n\x04Rest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xf5\x01\n\x0fResolverService\x12m\n\x0cResolveModel\x12-.holdfast.api.resolver.v1.ResolveModelRequest\x1a..holdfast.api.resolver.v1.ResolveModelResponse\x12s\n\x0eReportAttempts\x12/.holdfast.api.resolver.v1.ReportAttemptsRequest\x1a\x30.holdfast.api.resolver.v1.ReportAttemptsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,31 +42,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FINISHED_TAGSENTRY']._loaded_options = None
   _globals['_FINISHED_TAGSENTRY']._serialized_options = b'8\001'
   _globals['_RESOLVEMODELREQUEST']._serialized_start=294
-  _globals['_RESOLVEMODELREQUEST']._serialized_end=689
-  _globals['_RESOLVEMODELREQUEST_TAGSENTRY']._serialized_start=646
-  _globals['_RESOLVEMODELREQUEST_TAGSENTRY']._serialized_end=689
-  _globals['_REQUIREMENTS']._serialized_start=692
-  _globals['_REQUIREMENTS']._serialized_end=840
-  _globals['_RESOLVEMODELRESPONSE']._serialized_start=842
-  _globals['_RESOLVEMODELRESPONSE']._serialized_end=915
-  _globals['_REPORTATTEMPTSREQUEST']._serialized_start=917
-  _globals['_REPORTATTEMPTSREQUEST']._serialized_end=1019
-  _globals['_ATTEMPTREPORT']._serialized_start=1022
-  _globals['_ATTEMPTREPORT']._serialized_end=1372
-  _globals['_FINISHED']._serialized_start=1375
-  _globals['_FINISHED']._serialized_end=2103
-  _globals['_FINISHED_TAGSENTRY']._serialized_start=646
-  _globals['_FINISHED_TAGSENTRY']._serialized_end=689
-  _globals['_GUARDRAILRESULT']._serialized_start=2105
-  _globals['_GUARDRAILRESULT']._serialized_end=2210
-  _globals['_ANSWERING']._serialized_start=2212
-  _globals['_ANSWERING']._serialized_end=2314
-  _globals['_REPORTATTEMPTSRESPONSE']._serialized_start=2316
-  _globals['_REPORTATTEMPTSRESPONSE']._serialized_end=2388
-  _globals['_RESTS']._serialized_start=2390
-  _globals['_RESTS']._serialized_end=2461
-  _globals['_REST']._serialized_start=2463
-  _globals['_REST']._serialized_end=2528
-  _globals['_RESOLVERSERVICE']._serialized_start=2531
-  _globals['_RESOLVERSERVICE']._serialized_end=2776
+  _globals['_RESOLVEMODELREQUEST']._serialized_end=735
+  _globals['_RESOLVEMODELREQUEST_TAGSENTRY']._serialized_start=692
+  _globals['_RESOLVEMODELREQUEST_TAGSENTRY']._serialized_end=735
+  _globals['_EDIT']._serialized_start=737
+  _globals['_EDIT']._serialized_end=775
+  _globals['_REQUIREMENTS']._serialized_start=778
+  _globals['_REQUIREMENTS']._serialized_end=948
+  _globals['_RESOLVEMODELRESPONSE']._serialized_start=950
+  _globals['_RESOLVEMODELRESPONSE']._serialized_end=1023
+  _globals['_REPORTATTEMPTSREQUEST']._serialized_start=1025
+  _globals['_REPORTATTEMPTSREQUEST']._serialized_end=1127
+  _globals['_ATTEMPTREPORT']._serialized_start=1130
+  _globals['_ATTEMPTREPORT']._serialized_end=1557
+  _globals['_FINISHED']._serialized_start=1560
+  _globals['_FINISHED']._serialized_end=2307
+  _globals['_FINISHED_TAGSENTRY']._serialized_start=692
+  _globals['_FINISHED_TAGSENTRY']._serialized_end=735
+  _globals['_GUARDRAILRESULT']._serialized_start=2309
+  _globals['_GUARDRAILRESULT']._serialized_end=2414
+  _globals['_ANSWERING']._serialized_start=2416
+  _globals['_ANSWERING']._serialized_end=2518
+  _globals['_REPORTATTEMPTSRESPONSE']._serialized_start=2520
+  _globals['_REPORTATTEMPTSRESPONSE']._serialized_end=2592
+  _globals['_RESTS']._serialized_start=2594
+  _globals['_RESTS']._serialized_end=2665
+  _globals['_REST']._serialized_start=2667
+  _globals['_REST']._serialized_end=2732
+  _globals['_RESOLVERSERVICE']._serialized_start=2735
+  _globals['_RESOLVERSERVICE']._serialized_end=2980
 # @@protoc_insertion_point(module_scope)

@@ -56,6 +56,7 @@ class ResolveModelRequest(google.protobuf.message.Message):
     TRACE_ID_FIELD_NUMBER: builtins.int
     TAGS_FIELD_NUMBER: builtins.int
     PARENT_SPAN_ID_FIELD_NUMBER: builtins.int
+    EDIT_FIELD_NUMBER: builtins.int
     model: builtins.str
     """A model id, an alias, a custom model or a pinned deployment id. Required."""
     session_id: builtins.str
@@ -96,6 +97,12 @@ class ResolveModelRequest(google.protobuf.message.Message):
         and 256 bytes.
         """
 
+    @property
+    def edit(self) -> Global___Edit:
+        """An edit that is to be looked at before it is made: the plan is as it would be.
+        Only where nothing is left changed, `validate_only`.
+        """
+
     def __init__(
         self,
         *,
@@ -109,11 +116,34 @@ class ResolveModelRequest(google.protobuf.message.Message):
         trace_id: builtins.str = ...,
         tags: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         parent_span_id: builtins.str = ...,
+        edit: Global___Edit | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["principal", b"principal", "requirements", b"requirements"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["explain", b"explain", "model", b"model", "parent_span_id", b"parent_span_id", "principal", b"principal", "requirements", b"requirements", "session_derived", b"session_derived", "session_id", b"session_id", "tags", b"tags", "trace_id", b"trace_id", "validate_only", b"validate_only"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["edit", b"edit", "principal", b"principal", "requirements", b"requirements"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["edit", b"edit", "explain", b"explain", "model", b"model", "parent_span_id", b"parent_span_id", "principal", b"principal", "requirements", b"requirements", "session_derived", b"session_derived", "session_id", b"session_id", "tags", b"tags", "trace_id", b"trace_id", "validate_only", b"validate_only"]) -> None: ...
 
 Global___ResolveModelRequest: typing_extensions.TypeAlias = ResolveModelRequest
+
+@typing.final
+class Edit(google.protobuf.message.Message):
+    """A resource as it would be."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: builtins.int
+    RESOURCE_FIELD_NUMBER: builtins.int
+    kind: builtins.str
+    """Its kind, one of those of `holdfast.api.admin.v1`, e.g. `alias`."""
+    resource: builtins.bytes
+    """The resource, in JSON, with the fields of its message."""
+    def __init__(
+        self,
+        *,
+        kind: builtins.str = ...,
+        resource: builtins.bytes = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["kind", b"kind", "resource", b"resource"]) -> None: ...
+
+Global___Edit: typing_extensions.TypeAlias = Edit
 
 @typing.final
 class Requirements(google.protobuf.message.Message):
@@ -125,6 +155,7 @@ class Requirements(google.protobuf.message.Message):
     INPUT_TOKENS_FIELD_NUMBER: builtins.int
     OUTPUT_TOKENS_FIELD_NUMBER: builtins.int
     PROMPT_CACHE_SECONDS_FIELD_NUMBER: builtins.int
+    CHOICE_COUNT_FIELD_NUMBER: builtins.int
     input_tokens: builtins.int
     """An estimate of the input tokens. Zero if not estimated."""
     output_tokens: builtins.int
@@ -133,6 +164,8 @@ class Requirements(google.protobuf.message.Message):
     """For how many seconds the prompt is to be kept in a provider's cache. Zero if
     the request does not say.
     """
+    choice_count: builtins.int
+    """How many answers were asked for. Zero for one."""
     @property
     def capabilities(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[holdfast.api.catalog.v1.catalog_pb2.Capability.ValueType]:
         """The capabilities it must have."""
@@ -144,8 +177,9 @@ class Requirements(google.protobuf.message.Message):
         input_tokens: builtins.int = ...,
         output_tokens: builtins.int = ...,
         prompt_cache_seconds: builtins.int = ...,
+        choice_count: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["capabilities", b"capabilities", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "prompt_cache_seconds", b"prompt_cache_seconds"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["capabilities", b"capabilities", "choice_count", b"choice_count", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "prompt_cache_seconds", b"prompt_cache_seconds"]) -> None: ...
 
 Global___Requirements: typing_extensions.TypeAlias = Requirements
 
@@ -209,6 +243,8 @@ class AttemptReport(google.protobuf.message.Message):
     ANSWERING_FIELD_NUMBER: builtins.int
     FINISHED_FIELD_NUMBER: builtins.int
     REQUESTED_MODEL_FIELD_NUMBER: builtins.int
+    RESERVATION_FIELD_NUMBER: builtins.int
+    TRACE_ID_FIELD_NUMBER: builtins.int
     plan_id: builtins.str
     """The plan that was executed. With an attempt's ordinal it makes a repeated
     report harmless: each attempt is counted once.
@@ -225,6 +261,8 @@ class AttemptReport(google.protobuf.message.Message):
     """The model field of the request, as the caller wrote it: an alias may say
     how long its sessions last.
     """
+    trace_id: builtins.str
+    """Identifies the request in traces: a W3C trace id, 32 hex digits."""
     @property
     def caller(self) -> holdfast.api.common.v1.caller_pb2.Caller:
         """On whose behalf the attempts were made. Required."""
@@ -245,6 +283,10 @@ class AttemptReport(google.protobuf.message.Message):
         before.
         """
 
+    @property
+    def reservation(self) -> holdfast.api.routing.v1.plan_pb2.Reservation:
+        """What was set aside for the request, as its plan gave it. Absent for nothing."""
+
     def __init__(
         self,
         *,
@@ -257,9 +299,11 @@ class AttemptReport(google.protobuf.message.Message):
         answering: Global___Answering | None = ...,
         finished: Global___Finished | None = ...,
         requested_model: builtins.str = ...,
+        reservation: holdfast.api.routing.v1.plan_pb2.Reservation | None = ...,
+        trace_id: builtins.str = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["answering", b"answering", "caller", b"caller", "finished", b"finished"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["answering", b"answering", "attempts", b"attempts", "bound_deployment_id", b"bound_deployment_id", "caller", b"caller", "finished", b"finished", "plan_id", b"plan_id", "requested_model", b"requested_model", "retry_after_cap_seconds", b"retry_after_cap_seconds", "session_key", b"session_key"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["answering", b"answering", "caller", b"caller", "finished", b"finished", "reservation", b"reservation"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["answering", b"answering", "attempts", b"attempts", "bound_deployment_id", b"bound_deployment_id", "caller", b"caller", "finished", b"finished", "plan_id", b"plan_id", "requested_model", b"requested_model", "reservation", b"reservation", "retry_after_cap_seconds", b"retry_after_cap_seconds", "session_key", b"session_key", "trace_id", b"trace_id"]) -> None: ...
 
 Global___AttemptReport: typing_extensions.TypeAlias = AttemptReport
 
@@ -305,6 +349,7 @@ class Finished(google.protobuf.message.Message):
     REQUEST_CONTENT_FIELD_NUMBER: builtins.int
     RESPONSE_CONTENT_FIELD_NUMBER: builtins.int
     CONTENT_BYTES_LEFT_OUT_FIELD_NUMBER: builtins.int
+    FELL_BACK_FIELD_NUMBER: builtins.int
     trace_id: builtins.str
     """Identifies the request in traces: a W3C trace id, 32 hex digits."""
     parent_span_id: builtins.str
@@ -337,6 +382,8 @@ class Finished(google.protobuf.message.Message):
     """What the caller got, likewise: a body, or the events of a stream."""
     content_bytes_left_out: builtins.int
     """How much of both was left out for their size, in bytes."""
+    fell_back: builtins.bool
+    """Whether attempts were made at more than one deployment."""
     @property
     def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When the executor took it."""
@@ -382,9 +429,10 @@ class Finished(google.protobuf.message.Message):
         request_content: builtins.bytes = ...,
         response_content: builtins.bytes = ...,
         content_bytes_left_out: builtins.int = ...,
+        fell_back: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["first_token_duration", b"first_token_duration", "start_time", b"start_time", "total_duration", b"total_duration"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attempt_count", b"attempt_count", "content_bytes_left_out", b"content_bytes_left_out", "cost_usd_nanos", b"cost_usd_nanos", "deployment_id", b"deployment_id", "error_reason", b"error_reason", "first_token_duration", b"first_token_duration", "guardrail_results", b"guardrail_results", "parent_span_id", b"parent_span_id", "request_content", b"request_content", "requested_model", b"requested_model", "response_content", b"response_content", "response_model", b"response_model", "revision", b"revision", "session_affinity", b"session_affinity", "start_time", b"start_time", "streamed", b"streamed", "surface", b"surface", "tags", b"tags", "total_duration", b"total_duration", "trace_id", b"trace_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt_count", b"attempt_count", "content_bytes_left_out", b"content_bytes_left_out", "cost_usd_nanos", b"cost_usd_nanos", "deployment_id", b"deployment_id", "error_reason", b"error_reason", "fell_back", b"fell_back", "first_token_duration", b"first_token_duration", "guardrail_results", b"guardrail_results", "parent_span_id", b"parent_span_id", "request_content", b"request_content", "requested_model", b"requested_model", "response_content", b"response_content", "response_model", b"response_model", "revision", b"revision", "session_affinity", b"session_affinity", "start_time", b"start_time", "streamed", b"streamed", "surface", b"surface", "tags", b"tags", "total_duration", b"total_duration", "trace_id", b"trace_id"]) -> None: ...
 
 Global___Finished: typing_extensions.TypeAlias = Finished
 

@@ -55,7 +55,8 @@ class _AttemptOutcomeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper.
     """
     ATTEMPT_OUTCOME_PARSE_FAILED: _AttemptOutcome.ValueType  # 7
     """The answer was not the JSON or XML that was asked for, or otherwise bad
-    output of the model. Falls back; cools nothing.
+    output of the model. Asked again of the same model, then falls back; cools
+    nothing.
     """
     ATTEMPT_OUTCOME_REJECTED: _AttemptOutcome.ValueType  # 8
     """Any other HTTP 4xx: the request itself is wrong, and would be anywhere.
@@ -118,7 +119,8 @@ deployment.
 """
 ATTEMPT_OUTCOME_PARSE_FAILED: AttemptOutcome.ValueType  # 7
 """The answer was not the JSON or XML that was asked for, or otherwise bad
-output of the model. Falls back; cools nothing.
+output of the model. Asked again of the same model, then falls back; cools
+nothing.
 """
 ATTEMPT_OUTCOME_REJECTED: AttemptOutcome.ValueType  # 8
 """Any other HTTP 4xx: the request itself is wrong, and would be anywhere.

@@ -13,6 +13,7 @@ import google.protobuf.message
 import google.protobuf.timestamp_pb2
 import holdfast.api.catalog.v1.catalog_pb2
 import holdfast.api.common.v1.caller_pb2
+import holdfast.api.routing.v1.guardrail_pb2
 import sys
 import typing
 
@@ -239,9 +240,11 @@ class Plan(google.protobuf.message.Message):
     POLICIES_FIELD_NUMBER: builtins.int
     LIMITS_FIELD_NUMBER: builtins.int
     INCOMPARABLE_MODELS_FIELD_NUMBER: builtins.int
+    GUARDRAILS_FIELD_NUMBER: builtins.int
     TAGS_FIELD_NUMBER: builtins.int
     CONTENT_RETAINED_FIELD_NUMBER: builtins.int
     PARENT_SPAN_ID_FIELD_NUMBER: builtins.int
+    RESERVATION_FIELD_NUMBER: builtins.int
     plan_id: builtins.str
     """Identifies the plan in traces. 32 hex digits."""
     requested_model: builtins.str
@@ -311,8 +314,18 @@ class Plan(google.protobuf.message.Message):
         """
 
     @property
+    def guardrails(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[holdfast.api.routing.v1.guardrail_pb2.Guardrail]:
+        """What the request and its answer pass through in the executor."""
+
+    @property
     def tags(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """What the caller says the request is for, by name: spend is grouped by it."""
+
+    @property
+    def reservation(self) -> Global___Reservation:
+        """What is set aside of budgets and rates for the request. Told again with its
+        attempts and its end. Absent where nothing needs to be.
+        """
 
     def __init__(
         self,
@@ -331,14 +344,66 @@ class Plan(google.protobuf.message.Message):
         policies: collections.abc.Iterable[Global___ScopedPolicy] | None = ...,
         limits: Global___Limits | None = ...,
         incomparable_models: collections.abc.Iterable[builtins.str] | None = ...,
+        guardrails: collections.abc.Iterable[holdfast.api.routing.v1.guardrail_pb2.Guardrail] | None = ...,
         tags: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         content_retained: builtins.bool = ...,
         parent_span_id: builtins.str = ...,
+        reservation: Global___Reservation | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["caller", b"caller", "expire_time", b"expire_time", "limits", b"limits"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["bound_deployment_id", b"bound_deployment_id", "caller", b"caller", "content_retained", b"content_retained", "exclusions", b"exclusions", "expire_time", b"expire_time", "incomparable_models", b"incomparable_models", "limits", b"limits", "parent_span_id", b"parent_span_id", "plan_id", b"plan_id", "policies", b"policies", "requested_model", b"requested_model", "revision", b"revision", "session_affinity", b"session_affinity", "session_key", b"session_key", "steps", b"steps", "tags", b"tags", "trace_id", b"trace_id"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["caller", b"caller", "expire_time", b"expire_time", "limits", b"limits", "reservation", b"reservation"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["bound_deployment_id", b"bound_deployment_id", "caller", b"caller", "content_retained", b"content_retained", "exclusions", b"exclusions", "expire_time", b"expire_time", "guardrails", b"guardrails", "incomparable_models", b"incomparable_models", "limits", b"limits", "parent_span_id", b"parent_span_id", "plan_id", b"plan_id", "policies", b"policies", "requested_model", b"requested_model", "reservation", b"reservation", "revision", b"revision", "session_affinity", b"session_affinity", "session_key", b"session_key", "steps", b"steps", "tags", b"tags", "trace_id", b"trace_id"]) -> None: ...
 
 Global___Plan: typing_extensions.TypeAlias = Plan
+
+@typing.final
+class Reservation(google.protobuf.message.Message):
+    """What one request was let in with."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    REPLICA_FIELD_NUMBER: builtins.int
+    START_SECONDS_FIELD_NUMBER: builtins.int
+    END_SECONDS_FIELD_NUMBER: builtins.int
+    BUDGET_IDS_FIELD_NUMBER: builtins.int
+    USD_NANOS_FIELD_NUMBER: builtins.int
+    TOKENS_FIELD_NUMBER: builtins.int
+    WARNING_BUDGET_ID_FIELD_NUMBER: builtins.int
+    replica: builtins.str
+    """Which resolver let it in. Opaque."""
+    start_seconds: builtins.int
+    """When, in Unix seconds: says which month's budgets and which minute's rates
+    it counts in.
+    """
+    end_seconds: builtins.int
+    """When the request is over at the latest, in Unix seconds."""
+    usd_nanos: builtins.int
+    """What is set aside of each of them, in billionths of a US dollar."""
+    tokens: builtins.int
+    """What is set aside of the key's tokens of a minute. Absent if the key may use
+    as many as it likes.
+    """
+    warning_budget_id: builtins.str
+    """A budget of which a warning is due. Empty for none."""
+    @property
+    def budget_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The budgets that its attempts are charged to."""
+
+    def __init__(
+        self,
+        *,
+        replica: builtins.str = ...,
+        start_seconds: builtins.int = ...,
+        end_seconds: builtins.int = ...,
+        budget_ids: collections.abc.Iterable[builtins.str] | None = ...,
+        usd_nanos: builtins.int = ...,
+        tokens: builtins.int | None = ...,
+        warning_budget_id: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_tokens", b"_tokens", "tokens", b"tokens"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_tokens", b"_tokens", "budget_ids", b"budget_ids", "end_seconds", b"end_seconds", "replica", b"replica", "start_seconds", b"start_seconds", "tokens", b"tokens", "usd_nanos", b"usd_nanos", "warning_budget_id", b"warning_budget_id"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_tokens", b"_tokens"]) -> typing.Literal["tokens"] | None: ...
+
+Global___Reservation: typing_extensions.TypeAlias = Reservation
 
 @typing.final
 class PlanStep(google.protobuf.message.Message):
@@ -509,6 +574,7 @@ class Limits(google.protobuf.message.Message):
     FALL_BACK_ON_CONTENT_FILTER_FIELD_NUMBER: builtins.int
     RESCUE_STREAMS_FIELD_NUMBER: builtins.int
     HEDGE_FIELD_NUMBER: builtins.int
+    PARSE_RETRIES_FIELD_NUMBER: builtins.int
     max_attempts: builtins.int
     """The most attempts of one request."""
     retries_per_deployment: builtins.int
@@ -520,6 +586,10 @@ class Limits(google.protobuf.message.Message):
     rescue_streams: builtins.bool
     """Whether a stream that breaks off after its first content is taken up by
     another deployment, where the caller then holds one whole answer.
+    """
+    parse_retries: builtins.int
+    """How often a deployment is told what is wrong with an answer that does not
+    fit the request's `response_format`, and asked again. Zero for never.
     """
     @property
     def connect_timeout(self) -> google.protobuf.duration_pb2.Duration:
@@ -560,9 +630,10 @@ class Limits(google.protobuf.message.Message):
         fall_back_on_content_filter: builtins.bool = ...,
         rescue_streams: builtins.bool = ...,
         hedge: Global___Hedge | None = ...,
+        parse_retries: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["connect_timeout", b"connect_timeout", "first_token_timeout", b"first_token_timeout", "hedge", b"hedge", "idle_timeout", b"idle_timeout", "request_timeout", b"request_timeout", "retry_after_cap", b"retry_after_cap"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["connect_timeout", b"connect_timeout", "fall_back_on_content_filter", b"fall_back_on_content_filter", "first_token_timeout", b"first_token_timeout", "hedge", b"hedge", "idle_timeout", b"idle_timeout", "max_attempts", b"max_attempts", "request_timeout", b"request_timeout", "rescue_streams", b"rescue_streams", "retries_per_deployment", b"retries_per_deployment", "retry_after_cap", b"retry_after_cap"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["connect_timeout", b"connect_timeout", "fall_back_on_content_filter", b"fall_back_on_content_filter", "first_token_timeout", b"first_token_timeout", "hedge", b"hedge", "idle_timeout", b"idle_timeout", "max_attempts", b"max_attempts", "parse_retries", b"parse_retries", "request_timeout", b"request_timeout", "rescue_streams", b"rescue_streams", "retries_per_deployment", b"retries_per_deployment", "retry_after_cap", b"retry_after_cap"]) -> None: ...
 
 Global___Limits: typing_extensions.TypeAlias = Limits
 
