@@ -5,7 +5,9 @@
         answer = await client.chat({"model": "claude-sonnet-4-5", "messages": messages})
         print(answer.completion["choices"][0]["message"]["content"])
 
-The same two calls that the edge makes for a caller over HTTP.
+The same two calls that the edge makes for a caller over HTTP. What administrators do
+there, `holdfast.rpc.administration.RemoteAdministration` does for the bearer of an
+API key.
 """
 
 import asyncio
@@ -21,6 +23,7 @@ from holdfast.events import data_of
 from holdfast.model import Attempt, Caller, Requirements
 from holdfast.ports import ExecuteRequest, ResolveModelRequest
 from holdfast.rpc.clients import RemoteExecutor, RemoteResolver
+from holdfast.rpc.tls import MutualTls
 from holdfast.signing import SignedPlan
 
 
@@ -51,17 +54,21 @@ class HoldfastClient:
         caller: Caller,
         *,
         timeout_s: float | None = None,
+        tls: MutualTls | None = None,
     ) -> None:
         """Prepare channels; nothing is called yet.
 
         Args:
-            resolver: gRPC targets of the resolver, separated by commas.
+            resolver: gRPC targets of the resolver, separated by commas. Each address
+                behind a name is a replica of its own.
             executor: gRPC targets of the executor, likewise.
             caller: The project that is called for.
             timeout_s: For a whole request; the project's own if None.
+            tls: Where the services want to see certificates, ours and whom we
+                believe. None: in the clear.
         """
-        self._resolver = RemoteResolver(resolver.split(","))
-        self._executor = RemoteExecutor(executor.split(","))
+        self._resolver = RemoteResolver(resolver.split(","), tls=tls)
+        self._executor = RemoteExecutor(executor.split(","), tls=tls)
         self._caller = caller
         self._timeout_s = timeout_s
 

@@ -7,17 +7,25 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    contextmanager,
+    nullcontext,
+)
 from pathlib import Path
+from types import FrameType
 
 import prometheus_client
 import structlog
 import uvloop
 
 from holdfast import logs
-from holdfast.config_file import ConfigurationError, Loaded, load
+from holdfast.certificates import CertificateError
+from holdfast.config_file import ConfigurationError, Loaded
 from holdfast.environment import Environment, EnvironmentVariableError, read
 from holdfast.settings import Settings
+from holdfast.vital_signs import VitalSigns, told
 from holdfast.workers import Post, supervise
 
 _log = structlog.get_logger("holdfast.process")
@@ -38,13 +46,11 @@ Serve = Callable[[Settings, Environment], AbstractAsyncContextManager[str]]
 """Runs a service while the context lasts, and gives the address it is served at."""
 
 
-Read = Callable[[Path], Loaded]
-"""Reads a configuration file."""
+Read = Callable[[Path, Environment], Loaded]
+"""Reads a configuration file, for a process that has some of its secrets."""
 
 
-def main(
-    service: str, serve: Serve, *, listen: str | None = None, reads: Read = load
-) -> None:
+def main(service: str, serve: Serve, *, listen: str | None = None, reads: Read) -> None:
     """Run a service until SIGTERM or Ctrl-C, then let it drain.
 
     Exits with status 2 and a line for each fault if it is not configured right.
@@ -56,6 +62,9 @@ def main(
             for where the configuration file says.
         reads: Reads the configuration file.
     """
+    # A container's first process is not ended by a signal that it does not handle:
+    # one that came before the event loop's own handlers would be lost.
+    signal.signal(signal.SIGTERM, _leave)
     try:
         environment = read(os.environ)
         logs.configure(environment.log_level)
@@ -71,7 +80,7 @@ def main(
         uvloop.run(_run(service, serve, settings, environment, _announce))
     except ConfigurationError as error:
         _exit(*map(str, error.faults))
-    except (EnvironmentVariableError, OSError) as error:
+    except (EnvironmentVariableError, CertificateError, OSError) as error:
         _exit(str(error))
 
 
@@ -81,7 +90,7 @@ def _settings(environment: Environment, reads: Read) -> Settings:
         raise EnvironmentVariableError(
             "HOLDFAST_CONFIG is not set; name the configuration file"
         )
-    loaded = reads(environment.config)
+    loaded = reads(environment.config, environment)
     for warning in loaded.warnings:
         _log.warning("configuration_doubtful", fault=str(warning))
     return loaded.settings
@@ -156,20 +165,38 @@ async def _run(
     environment: Environment,
     announce: Callable[[str], None],
 ) -> None:
-    if environment.metrics_listen is not None:
-        host, _, first = environment.metrics_listen.rpartition(":")
-        port = int(first) + environment.worker.number - 1
-        prometheus_client.start_http_server(port, host or "0.0.0.0")  # noqa: S104
-    with ended_by_signals():
-        async with serve(settings, environment) as address:
-            settle()
-            announce(address)
-            _log.info("service_ready", service=service, address=address)
-            try:
-                await for_ever()
-            finally:
-                _log.info("service_draining", service=service)
-    _log.info("service_stopped", service=service)
+    signs = VitalSigns()
+    with _told(signs, environment):
+        with ended_by_signals():
+            async with serve(settings, environment) as address:
+                settle()
+                signs.is_ready = True
+                announce(address)
+                _log.info("service_ready", service=service, address=address)
+                try:
+                    await for_ever()
+                finally:
+                    signs.is_ready = False
+                    _log.info("service_draining", service=service)
+        _log.info("service_stopped", service=service)
+
+
+def _told(
+    signs: VitalSigns, environment: Environment
+) -> AbstractContextManager[object]:
+    """Tell at an address of its own how the process stands, if it has one."""
+    if environment.metrics_listen is None:
+        return nullcontext()
+    host, _, first = environment.metrics_listen.rpartition(":")
+    if not first.isdigit():
+        raise EnvironmentVariableError(
+            f"HOLDFAST_METRICS_LISTEN: {environment.metrics_listen!r} is no HOST:PORT"
+        )
+    return told(signs, host, int(first) + environment.worker.number - 1)
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
 
 
 def _announce(address: str) -> None:

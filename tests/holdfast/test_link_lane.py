@@ -109,6 +109,26 @@ async def test_a_process_of_another_user_is_not_let_in():
     assert connected
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can act as another user")
+async def test_a_socket_of_another_user_is_not_trusted():
+    """Whoever has told its name: nothing of a call is said to it."""
+    listening = (
+        "import os, socket; os.setuid(65534); "
+        "s = socket.socket(socket.AF_UNIX); s.bind(chr(0) + 'holdfast-stranger'); "
+        "s.listen(1); print(flush=True); c, _ = s.accept(); "
+        "raise SystemExit(len(c.recv(1)))"
+    )
+    stranger = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", listening, stdout=asyncio.subprocess.PIPE
+    )
+    assert stranger.stdout is not None
+    await stranger.stdout.readline()
+    ours = lane.Lane(lambda _: None)
+
+    assert not await lane.take("holdfast-stranger", ours)
+    assert await asyncio.wait_for(stranger.wait(), 10) == 0
+
+
 async def test_a_name_of_another_machine_leads_nowhere():
     """Nobody listens there, and the stream carries the calls."""
     assert not await lane.take("holdfast-nobody", lane.Lane(lambda _: None))

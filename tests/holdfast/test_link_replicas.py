@@ -24,12 +24,14 @@ from fakes.services import (
 )
 from holdfast.api.common.v1 import caller_pb2
 from holdfast.api.resolver.v1 import resolver_service_pb2_grpc as resolver_rpc
+from holdfast.delivered import Held
 from holdfast.errors import (
     AllAttemptsFailedError,
     DeadlineExceededError,
     ServiceUnavailableError,
 )
 from holdfast.ports import ResolveModelRequest
+from holdfast.rpc.channels import Dialer
 from holdfast.rpc.link.client import Link
 from holdfast.rpc.link.offers import of_resolver
 from holdfast.rpc.link.server import serve_link
@@ -40,6 +42,7 @@ from holdfast.rpc.server import GrpcServer
 from holdfast_resolver.directory import key_digest
 from holdfast_resolver.servicer import ResolverServicer
 
+TOOL_CALL = b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0}]}}]}\n\n'
 BY_KEY = caller_pb2.Principal(api_key_digest=key_digest(KEY))
 REQUEST = asking(b"{}")
 STREAM = asking(b"{}")
@@ -93,9 +96,32 @@ async def test_a_service_without_links_is_missing():
     await server.stop(0)
 
 
-async def test_a_link_that_breaks_fails_what_had_begun():
-    """At once: a stream that has shown something is not begun anew elsewhere."""
+async def test_a_link_that_breaks_has_the_rest_of_what_had_begun_asked_elsewhere():
+    """Whoever goes on is told what the caller has of the answer."""
     executor, other = WaitingExecutor(first_chunk=True), AnsweringExecutor()
+    async with (
+        linked(executor) as one,
+        linked(other) as two,
+        BreakableProxy(one) as proxy,
+        executors(proxy.endpoint, two) as far,
+    ):
+        stream = far.execute_stream(STREAM)
+        await anext(stream)
+        await anext(stream)
+        proxy.refuse()
+        rest = await asyncio.wait_for(collect(stream), 10)
+        await asyncio.wait_for(executor.called_off.wait(), 10)
+
+    assert rest[-1].HasField("completed")
+    assert [asked.held for asked in other.asked] == [
+        Held("Hel", pieces=1, answer_id="chatcmpl-1", created=1_700_000_000)
+    ]
+
+
+async def test_a_link_that_breaks_fails_what_no_other_can_end():
+    """At once: two halves of a call of a tool do not make a whole."""
+    executor = WaitingExecutor(first_chunk=True, beginning=TOOL_CALL)
+    other = AnsweringExecutor()
     async with (
         linked(executor) as one,
         linked(other) as two,
@@ -213,7 +239,7 @@ async def test_a_resolver_that_hangs_is_given_up_for_another(reach):
     """One that keeps the connection and says nothing costs its share of patience."""
     resolver = ResolverOfOneKey()
     async with linked_and_plain(resolver) as address, BreakableProxy(address) as proxy:
-        replicas = Replicas("resolver", [proxy.endpoint, address], reach, 0.0)
+        replicas = Replicas(Dialer("resolver"), [proxy.endpoint, address], reach)
         for _ in range(2):
             await replicas.ask(RESOLVE_MODEL, resolve_request(), None)
         proxy.black_hole()
@@ -232,7 +258,7 @@ async def test_a_resolver_that_hung_is_asked_last_for_a_while(reach):
     """Only the first call waits for it; the next ones begin with another."""
     resolver = ResolverOfOneKey()
     async with linked_and_plain(resolver) as address, BreakableProxy(address) as proxy:
-        replicas = Replicas("resolver", [proxy.endpoint, address], reach, 0.0)
+        replicas = Replicas(Dialer("resolver"), [proxy.endpoint, address], reach)
         await replicas.ask(RESOLVE_MODEL, resolve_request(), None)
         before = [replicas.in_turn(b"same")[0] for _ in range(2)]
         hanging = replicas.in_turn(b"")
@@ -271,9 +297,30 @@ async def test_a_call_to_a_replica_that_never_accepts_ends_with_its_deadline():
         BreakableProxy(address) as proxy,
     ):
         proxy.black_hole()
-        replicas = Replicas("executor", [proxy.endpoint], Link, 0.0)
+        replicas = Replicas(Dialer("executor"), [proxy.endpoint], Link)
         deadline = asyncio.get_running_loop().time() + 0.05
         with pytest.raises((DeadlineExceededError, ServiceUnavailableError)):
             await replicas.ask(EXECUTE, REQUEST, deadline)
         await replicas.close()
         proxy.pass_on()
+
+
+async def test_a_host_that_vanished_is_noticed_on_both_sides():
+    """Without a word from it: the call is asked elsewhere, and here it is ended."""
+    executor, other = WaitingExecutor(), AnsweringExecutor()
+    async with (
+        linked(executor, lanes=False) as one,
+        linked(other) as two,
+        BreakableProxy(one) as proxy,
+        executors(proxy.endpoint, two) as far,
+    ):
+        calls = [asyncio.create_task(far.execute(REQUEST)) for _ in range(2)]
+        await asyncio.wait_for(executor.began.wait(), 10)
+        proxy.black_hole()
+
+        # Four times as long as it should take, and less than gRPC takes by default.
+        await asyncio.wait_for(asyncio.gather(*calls), 50)
+        await asyncio.wait_for(executor.called_off.wait(), 50)
+        proxy.pass_on()
+
+    assert len(other.asked) == 2

@@ -29,6 +29,7 @@ from holdfast.api.catalog.v1 import catalog_service_pb2 as catalog_pb
 from holdfast.api.catalog.v1 import catalog_service_pb2_grpc as catalog_rpc
 from holdfast.api.common.v1 import caller_pb2
 from holdfast.api.executor.v1 import executor_service_pb2_grpc as executor_rpc
+from holdfast.api.ledger.v1 import budget_service_pb2_grpc as budget_rpc
 from holdfast.api.resolver.v1 import resolver_service_pb2_grpc as resolver_rpc
 from holdfast.errors import (
     BY_REASON,
@@ -42,16 +43,25 @@ from holdfast.errors import (
     ProviderRejectedRequestError,
     ServiceUnavailableError,
     StreamInterruptedError,
+    StructuredOutputInvalidError,
 )
-from holdfast.model import Outcome
+from holdfast.model import Budget, BudgetStatus, Caller, Outcome
 from holdfast.ports import ReportAttemptsRequest, ResolveModelRequest
 from holdfast.rpc.clients import RemoteExecutor, RemoteResolver
 from holdfast.rpc.errors import DOMAIN, from_call
+from holdfast.rpc.link.client import Link
+from holdfast.rpc.link.offers import of_budgets
+from holdfast.rpc.link.server import serve_link
 from holdfast.rpc.messages import execute_request_to_wire
+from holdfast.rpc.plain import PlainReplica
 from holdfast.rpc.server import GrpcServer
 from holdfast_executor.servicer import ExecutorServicer
 from holdfast_resolver.directory import key_digest
-from holdfast_resolver.servicer import CatalogServicer, ResolverServicer
+from holdfast_resolver.servicer import (
+    BudgetServicer,
+    CatalogServicer,
+    ResolverServicer,
+)
 
 EXECUTOR = "holdfast.api.executor.v1.ExecutorService"
 BY_KEY = caller_pb2.Principal(api_key_digest=key_digest(KEY))
@@ -145,6 +155,48 @@ async def test_a_resolver_far_away_resolves_reports_and_lists():
 
     assert resolved.wire.key_id == "k"
     assert listed.aliases[0].alias_id == "default-llm"
+
+
+@pytest.mark.parametrize("reach", [PlainReplica, Link])
+async def test_how_budgets_stand_is_told_far_away(reach):
+    """By a call of its own, and over a link, to who asks by a key or by name."""
+    stands = BudgetStatus(
+        Budget("acme", "web", "web-1", 20_000_000, 0.5, denies_when_unreachable=True),
+        spent_usd_nanos=12,
+        reserved_usd_nanos=3,
+        reset_s=1_767_225_600,
+        warns=True,
+        is_current=False,
+    )
+    budgets = BudgetsThatStand(stands)
+    server = GrpcServer([EXECUTOR])
+    budget_rpc.add_BudgetServiceServicer_to_server(BudgetServicer(budgets), server.grpc)
+    serve_link(server, of_budgets(budgets))
+    address = await server.start("127.0.0.1:0")
+    try:
+        async with closing(RemoteResolver([address], reach=reach)) as far:
+            told = await far.list_budget_status(b"digest")
+            await far.list_budget_status(Caller("acme", "web"))
+    finally:
+        await server.stop(0)
+
+    assert told == (stands,)
+    assert budgets.asked == [b"digest", Caller("acme", "web")]
+
+
+class BudgetsThatStand:
+    """Says of everybody that his budgets stand alike, and keeps who asked."""
+
+    def __init__(self, *stands: BudgetStatus) -> None:
+        self.stands = stands
+        self.asked: list[bytes | Caller] = []
+
+    async def list_budget_status(
+        self, principal: bytes | Caller, *, deadline: float | None = None
+    ) -> tuple[BudgetStatus, ...]:
+        """List them."""
+        self.asked.append(principal)
+        return self.stands
 
 
 async def test_what_a_resolver_raises_is_raised_here():
@@ -252,6 +304,31 @@ async def test_an_error_of_any_length_and_script_arrives(letter):
     assert rebuilt.message.startswith(letter * 100)
     assert rebuilt.metadata["deployment_id"] == "a/m-eu"
     assert len(rebuilt.attempts) == 8
+
+
+@pytest.mark.parametrize(("message", "kept"), [("No.", 2_000), ("\n" * 5_000, 0)])
+async def test_an_answer_that_did_not_fit_is_told_where_there_is_room(message, kept):
+    """Where it went wrong is told in any case, and its beginning gives way."""
+    violations = "\n".join(f"/{letter * 100} type" for letter in "abcdefgh")
+    error = StructuredOutputInvalidError(
+        message,
+        attempts=[attempt("p/" + "m" * 80, Outcome.PARSE_FAILED)] * 8,
+        violations=violations,
+        text="x" * 5_000,
+    )
+
+    async with (
+        served(FailingExecutor(error)) as address,
+        aio.insecure_channel(address, STRICT) as channel,
+    ):
+        with pytest.raises(aio.AioRpcError) as raised:
+            await executor_rpc.ExecutorServiceStub(channel).Execute(
+                execute_request_to_wire(REQUEST)
+            )
+
+    rebuilt = from_call(raised.value, "executor")
+    assert rebuilt.metadata["violations"] == violations
+    assert len(rebuilt.metadata["text"]) == kept
 
 
 async def test_attempts_keep_their_words_where_there_is_room():

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -15,6 +17,12 @@ _KEEP_ALIVE_S = 75
 """How long an idle connection is kept, in seconds: longer than the 60 s of the
 common load balancers, so that it is they who close and no request is lost to a
 connection that closes under it."""
+
+_PARTING_SHARE = 0.1
+_PARTING_S = 5.0
+"""How long clients that have a connection and no request may still use it when the
+server stops, in seconds and as a share of the grace: one that calls again within
+that time is told that it was the last time, and loses nothing."""
 
 _LAST_WORD_S = 1
 """How long a cancelled request may take to tell its caller, in seconds."""
@@ -31,6 +39,7 @@ class EdgeServer:
         listen: `HOST:PORT`, an IPv6 host in brackets. Port 0 picks a free one.
         grace: How long running requests may take to end when it is stopped.
         shared: Whether other processes are served at the same address.
+        tls: What HTTPS is spoken with. None: HTTP.
     """
 
     def __init__(
@@ -40,6 +49,7 @@ class EdgeServer:
         *,
         grace: timedelta = timedelta(seconds=30),
         shared: bool = False,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._listen = listen
         self._shared = shared
@@ -58,6 +68,7 @@ class EdgeServer:
                 timeout_keep_alive=_KEEP_ALIVE_S,
             ),
             grace,
+            tls,
         )
         self._running: asyncio.Task[None] | None = None
 
@@ -122,8 +133,11 @@ def _bind(listen: str, *, shared: bool) -> socket.socket:
 class _Server(uvicorn.Server):
     """Uvicorn without signal handlers of its own, that waits instead of polling."""
 
-    def __init__(self, config: uvicorn.Config, grace: timedelta) -> None:
+    def __init__(
+        self, config: uvicorn.Config, grace: timedelta, tls: ssl.SSLContext | None
+    ) -> None:
         super().__init__(config)
+        self._tls = tls
         self._grace_s = grace.total_seconds()
         self.accepting = asyncio.Event()
         self.stopping = asyncio.Event()
@@ -143,10 +157,14 @@ class _Server(uvicorn.Server):
         """Accept nothing more, and let what runs end, or else cancel it."""
         for server in self.servers:
             server.close()
-        for connection in list(self.server_state.connections):
-            connection.shutdown()
+        connections: set[Any] = self.server_state.connections
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._grace_s):
+                if parting := [each.part() for each in connections]:
+                    patience = min(_PARTING_S, _PARTING_SHARE * self._grace_s)
+                    await asyncio.wait(parting, timeout=patience)
+                for connection in list(connections):
+                    connection.shutdown()
                 while running := set(self.server_state.tasks):
                     await asyncio.wait(running)
         if unfinished := set(self.server_state.tasks):
@@ -156,5 +174,6 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to accept connections."""
+        self.config.ssl = self._tls
         await super().startup(sockets)
         self.accepting.set()

@@ -10,9 +10,12 @@ Keys, below the prefix:
     1/h/<key>           see `etcd_health.py`, as for the next two
     1/p/<rest>
     1/g/<key>=<where>
+    1/q/..., 1/r/...    see `etcd_quotas.py`
+    control/...         see `etcd_control.py`
 
 `hh` are the first two digits of the session key, by which a reading of very
-many is cut; `1` is the version of this layout. Each has a lease.
+many is cut; `1` is the version of this layout. Each has a lease, but for what is
+below `control` and the tallies of months.
 """
 
 import asyncio
@@ -27,15 +30,32 @@ from typing import NamedTuple
 
 import structlog
 
-from holdfast_resolver.etcd.client import ANYBODY, Access, EtcdClient
+from holdfast.certificates import CertificateFiles
+from holdfast.settings import EtcdSettings
+from holdfast_resolver.etcd.client import ANYBODY, Access, EtcdClient, Login
 from holdfast_resolver.etcd.mirror import Mirror
 from holdfast_resolver.etcd.write_behind import StoreCounts, WriteBehind
+from holdfast_resolver.etcd_control import EtcdControlStore
 from holdfast_resolver.etcd_health import EtcdHealthStore, EtcdProbeStore
+from holdfast_resolver.etcd_quotas import EtcdTallyStore
 
 _log = structlog.get_logger()
 
 Clock = Callable[[], float]
 """Unix time in seconds."""
+
+
+def access_of(etcd: EtcdSettings) -> Access:
+    """Return how an etcd lets us in that was configured.
+
+    Raises:
+        CertificateError: What it is to be shown cannot be used.
+    """
+    files = etcd.certificates
+    return Access(
+        certificates=None if files is None else CertificateFiles(files),
+        login=None if etcd.password is None else Login(etcd.user, etcd.password),
+    )
 
 
 class EtcdStores:
@@ -46,6 +66,8 @@ class EtcdStores:
         health: Which deployments failed, and how it stands with them.
         probes: Which of their rests are being followed up.
         residency: Which deployments have worked elsewhere than they promise.
+        control: What administrators have made.
+        quotas: What is spent of budgets and rates.
     """
 
     def __init__(
@@ -69,6 +91,7 @@ class EtcdStores:
                 notice a hung etcd within four.
         """
         self._client = EtcdClient(endpoints, access=access)
+        self._certificates = access.certificates
         prefix = prefix.rstrip("/")
         self._tasks: list[asyncio.Task[None]] = []
         self.sessions = EtcdSessionStore(
@@ -83,11 +106,26 @@ class EtcdStores:
         self.probes = EtcdProbeStore(
             self._client, f"{prefix}/1/p/", lambda: self.health.synced
         )
+        self.control = EtcdControlStore(
+            self._client, f"{prefix}/control/", idle_s=idle_s
+        )
+        self.quotas = EtcdTallyStore(
+            self._client, f"{prefix}/1/q/", f"{prefix}/1/r/", idle_s=idle_s
+        )
+
+    @staticmethod
+    def of(etcd: EtcdSettings) -> "EtcdStores":
+        """Prepare the stores of an etcd that was configured.
+
+        Raises:
+            CertificateError: What it is to be shown cannot be used.
+        """
+        return EtcdStores(etcd.endpoints, etcd.prefix, access=access_of(etcd))
 
     @property
     def synced(self) -> bool:
         """Whether what is read is what all replicas see, as far as is known."""
-        return self.sessions.synced and self.health.synced
+        return self.sessions.synced and self.health.synced and self.control.synced
 
     async def start(self) -> None:
         """Begin to connect, and return at once, whether there is an etcd or not."""
@@ -96,10 +134,27 @@ class EtcdStores:
             for store in (self.sessions, self.health, self.residency)
             for work in (store.mirror.run, store.writer.run)
         ]
+        self._tasks += [
+            asyncio.create_task(work())
+            for work in (
+                self.control.mirror.run,
+                self.quotas.mirror.run,
+                self.quotas.presence.run,
+                self.quotas.run,
+            )
+        ]
+        if self._certificates is not None:
+            self._tasks.append(asyncio.create_task(self._certificates.follow()))
 
     async def wait_synced(self, timeout: float) -> bool:  # noqa: ASYNC109, bounded
         """Wait up to `timeout` seconds until synced, and return whether it is."""
-        stores = (self.sessions, self.health, self.residency)
+        stores = (
+            self.sessions,
+            self.health,
+            self.residency,
+            self.control,
+            self.quotas,
+        )
         await asyncio.gather(*(store.mirror.wait_synced(timeout) for store in stores))
         return self.synced
 
@@ -112,6 +167,7 @@ class EtcdStores:
             )
             if any(unwritten):
                 _log.warning("etcd_writes_abandoned", count=sum(unwritten))
+            await self.quotas.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

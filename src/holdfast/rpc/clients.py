@@ -11,21 +11,27 @@ from typing import ClassVar
 from holdfast.api.catalog.v1 import catalog_service_pb2 as catalog_pb
 from holdfast.api.executor.v1 import executor_service_pb2 as executor_pb
 from holdfast.health import Rests
+from holdfast.model import BudgetStatus, Caller
 from holdfast.ports import (
     ExecuteRequest,
     ExecuteResponse,
     ReportAttemptsRequest,
     ResolveModelRequest,
 )
+from holdfast.rpc.addresses import Lookup, look_up
+from holdfast.rpc.channels import Dialer
 from holdfast.rpc.methods import (
     EXECUTE,
     EXECUTE_STREAM,
+    LIST_BUDGET_STATUS,
     LIST_MODELS,
     REPORT_ATTEMPTS,
     RESOLVE_MODEL,
 )
+from holdfast.rpc.passed_on import PassedOn
 from holdfast.rpc.plain import PlainReplica
 from holdfast.rpc.replicas import Reach, Replicas
+from holdfast.rpc.tls import MutualTls
 from holdfast.signing import SignedPlan
 
 _PATIENCE_WITH_EACH_S = 2.0
@@ -33,7 +39,7 @@ _PATIENCE_WITH_EACH_S = 2.0
 a second; a replica that takes so long hangs."""
 
 
-class _Remote:
+class Remote:
     """A service with one or more replicas."""
 
     _service: ClassVar[str]
@@ -44,16 +50,22 @@ class _Remote:
         *,
         reach: Reach = PlainReplica,
         patience_s: float = 0.0,
+        tls: MutualTls | None = None,
+        lookup: Lookup = look_up,
     ) -> None:
         """Prepare to call them; nothing is called yet.
 
         Args:
             targets: gRPC targets, e.g. `127.0.0.1:50051` or `dns:///resolver:50051`.
+                Each address behind a name is a replica of its own.
             reach: How each is called.
             patience_s: How long to wait for a replica where none is there, in
                 seconds: one that is started anew is back within a few.
+            tls: What both sides prove themselves with. None: in the clear.
+            lookup: Finds the addresses behind a name.
         """
-        self._replicas = Replicas(self._service, targets, reach, patience_s)
+        dialer = Dialer(self._service, tls)
+        self._replicas = Replicas(dialer, targets, reach, patience_s, lookup)
 
     async def connected(self) -> None:
         """Wait until some replica can be called."""
@@ -68,8 +80,8 @@ class _Remote:
         await self._replicas.close()
 
 
-class RemoteResolver(_Remote):
-    """A `Resolver` with one or more replicas."""
+class RemoteResolver(Remote):
+    """A `Resolver`, and `Budgets`, with one or more replicas."""
 
     _service = "resolver"
 
@@ -110,8 +122,19 @@ class RemoteResolver(_Remote):
             patience_with_each_s=_PATIENCE_WITH_EACH_S,
         )
 
+    async def list_budget_status(
+        self, principal: bytes | Caller, *, deadline: float | None = None
+    ) -> Sequence[BudgetStatus]:
+        """List."""
+        return await self._replicas.ask(
+            LIST_BUDGET_STATUS,
+            principal,
+            deadline,
+            patience_with_each_s=_PATIENCE_WITH_EACH_S,
+        )
 
-class RemoteExecutor(_Remote):
+
+class RemoteExecutor(Remote):
     """An `Executor` with one or more replicas."""
 
     _service = "executor"
@@ -125,5 +148,5 @@ class RemoteExecutor(_Remote):
     def execute_stream(
         self, request: ExecuteRequest, *, deadline: float | None = None
     ) -> AsyncGenerator[executor_pb.ExecuteStreamResponse, None]:
-        """Execute on one replica; on another only if the first was not there."""
-        return self._replicas.stream(EXECUTE_STREAM, request, deadline)
+        """Execute on one replica; if it is gone on another, which goes on with it."""
+        return self._replicas.stream(EXECUTE_STREAM, request, deadline, PassedOn())

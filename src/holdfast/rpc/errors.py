@@ -30,8 +30,12 @@ _MOST_MESSAGE = 1_000
 _MOST_METADATA = 256
 """Bytes of a message, and of each word of metadata: a caller's may be any length."""
 
-_MOST_ATTEMPT_MESSAGE = (800, 100, 0)
-"""Bytes of each attempt's message: as much of it as there is room for."""
+_MOST_VIOLATIONS = 1_000
+"""Bytes of what an answer offends against, which is told in so much."""
+
+_MOST_WORDS = ((800, 2_000), (100, 2_000), (0, 2_000), (0, 0))
+"""Bytes of each attempt's message, and of an answer that did not fit: as much of
+them as there is room for."""
 
 Context = Any
 """`grpc.aio.ServicerContext`, whose stubs know only half of its methods."""
@@ -45,16 +49,18 @@ async def abort(context: Context, error: GatewayError) -> NoReturn:
 
 def _status(error: GatewayError) -> status_pb2.Status:
     """Write a status that fits: first what attempts say in words gives way."""
-    for words in _MOST_ATTEMPT_MESSAGE:
-        status = _written(error, words)
+    for attempt_message, text in _MOST_WORDS:
+        status = _written(error, attempt_message, text)
         if _header_bytes(status) <= _MOST_HEADER_BYTES:
             break
     return status
 
 
-def _written(error: GatewayError, attempt_message: int) -> status_pb2.Status:
+def _written(error: GatewayError, attempt_message: int, text: int) -> status_pb2.Status:
+    most = {"violations": _MOST_VIOLATIONS, "text": text}
     metadata = {
-        name: _cut(word, _MOST_METADATA) for name, word in error.metadata.items()
+        name: _cut(word, most.get(name, _MOST_METADATA))
+        for name, word in error.metadata.items()
     }
     details = [
         _packed(

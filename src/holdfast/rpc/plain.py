@@ -6,7 +6,7 @@ import grpc
 from grpc import aio
 
 from holdfast.errors import GatewayError
-from holdfast.rpc.channels import open_channel, time_left
+from holdfast.rpc.channels import Channels, Dialer, time_left
 from holdfast.rpc.errors import from_call
 from holdfast.rpc.methods import Method, Request, Response
 from holdfast.rpc.replicas import Found, ReplicaGoneError
@@ -15,15 +15,22 @@ from holdfast.rpc.replicas import Found, ReplicaGoneError
 class PlainReplica:
     """A replica behind a channel."""
 
-    def __init__(self, service: str, target: str, _found: Found | None = None) -> None:
+    def __init__(
+        self, dialer: Dialer, target: str, _found: Found | None = None
+    ) -> None:
         """Prepare a channel; nothing is called yet.
 
         Args:
-            service: What it is called in errors, e.g. `resolver`.
+            dialer: Opens channels to the service.
             target: A gRPC target.
         """
-        self._service = service
-        self._channel = open_channel(target)
+        self._dialer = dialer
+        self._service = dialer.service
+        self._target = target
+        self._shown = dialer.certificates
+        self._channel = dialer.open(target, resends=True)
+        self._left = Channels()
+        self._is_retired = False
         self._calls: dict[str, Any] = {}
 
     def is_away(self) -> bool:
@@ -36,10 +43,18 @@ class PlainReplica:
 
     async def connected(self) -> None:
         """Wait until it is connected."""
-        await self._channel.channel_ready()
+        await self._current().channel_ready()
+
+    async def retire(self) -> None:
+        """Take no further call, and hang up once those begun have ended."""
+        self._is_retired = True
+        self._left.leave(self._channel)
+        await self._left.ended()
 
     async def close(self) -> None:
-        """Close the channel."""
+        """Close the channel, and end the calls on it."""
+        self._is_retired = True
+        await self._left.close()
         await self._channel.close()
 
     async def call(
@@ -49,7 +64,7 @@ class PlainReplica:
         deadline: float | None,
     ) -> Response:
         """Call a method that answers with one message."""
-        call = self._calls.get(method.name)
+        call = self._known(method)
         if call is None:
             call = self._calls[method.name] = self._channel.unary_unary(
                 f"/{method.name}", method.write, method.read
@@ -67,15 +82,31 @@ class PlainReplica:
         deadline: float | None,
     ) -> "_PlainReading[Response]":
         """Call a method that streams its answer."""
-        call = self._calls.get(method.name)
+        call = self._known(method)
         if call is None:
             call = self._calls[method.name] = self._channel.unary_stream(
                 f"/{method.name}", method.write, method.read
             )
         return _PlainReading(call(request, timeout=time_left(deadline)), self._service)
 
+    def _known(self, method: Method[Any, Any]) -> Any:
+        """Return what a method is called by, None if it was not called yet."""
+        if self._is_retired:
+            raise ReplicaGoneError("it is retired")
+        self._current()
+        return self._calls.get(method.name)
+
+    def _current(self) -> aio.Channel:
+        """Return the channel: another one once there are other certificates."""
+        if self._dialer.certificates is not self._shown:
+            self._left.leave(self._channel)
+            self._shown = self._dialer.certificates
+            self._channel = self._dialer.open(self._target, resends=True)
+            self._calls.clear()
+        return self._channel
+
     def _state(self) -> grpc.ChannelConnectivity:
-        return self._channel.get_state(try_to_connect=True)
+        return self._current().get_state(try_to_connect=True)
 
 
 class _PlainReading(Generic[Response]):

@@ -1,17 +1,21 @@
 """Several replicas of one service: which to ask, and whom else if it is gone."""
 
 import asyncio
+import functools
 import itertools
 import zlib
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Generic, Protocol, Self, TypeVar
 
 from holdfast.errors import DeadlineExceededError
-from holdfast.rpc.channels import time_left
-from holdfast.rpc.errors import unreachable
+from holdfast.rpc.addresses import Addresses, Lookup, look_up
+from holdfast.rpc.channels import Dialer, time_left
+from holdfast.rpc.errors import time_ran_out, unreachable
 from holdfast.rpc.methods import Method, Request, Response
 
 _Read = TypeVar("_Read", covariant=True)  # noqa: PLC0105 - one letter more says nothing
+_Said = TypeVar("_Said", contravariant=True)  # noqa: PLC0105 - likewise
+_Asked = TypeVar("_Asked")
 
 
 class ReplicaGoneError(Exception):
@@ -71,6 +75,12 @@ class Replica(Protocol):
             GatewayError: Time ran out.
         """
 
+    async def retire(self) -> None:
+        """Take no further call, and hang up once those begun have ended.
+
+        From now on a call raises `ReplicaGoneError`.
+        """
+
     async def close(self) -> None:
         """Hang up."""
 
@@ -79,61 +89,130 @@ _SUSPICION_S = 10.0
 """How long a replica that did not answer is asked last, in seconds: by then gRPC
 has noticed if its host is gone, and one call in ten seconds may look again."""
 
+
+class PassedOn(Protocol, Generic[_Asked, _Said]):
+    """What a caller has of a streamed answer."""
+
+    def add(self, message: _Said) -> None:
+        """Take a message that goes to the caller now."""
+
+    def rest(self, request: _Asked) -> _Asked | None:
+        """Return what to ask another replica for the rest; None if that cannot be."""
+
+
 Found = Callable[[Replica], None]
 """Told of a further replica at the same target."""
 
-Reach = Callable[[str, str, Found], Replica]
-"""Makes the client of one replica, of the service's name and a gRPC target."""
+Reach = Callable[[Dialer, str, Found], Replica]
+"""Makes the client of one replica, of what opens channels and a gRPC target."""
 
 
 class Replicas:
     """Asks one replica of several, and another where the first is gone."""
 
     def __init__(
-        self, service: str, targets: Sequence[str], reach: Reach, patience_s: float
+        self,
+        dialer: Dialer,
+        targets: Sequence[str],
+        reach: Reach,
+        patience_s: float = 0.0,
+        lookup: Lookup = look_up,
     ) -> None:
-        """Prepare a client of each; nothing is called yet.
+        """Prepare to call them; nothing is called yet.
 
         Args:
-            service: What it is called in errors, e.g. `resolver`.
-            targets: Where the replicas are.
+            dialer: Opens channels to the service.
+            targets: Where the replicas are: addresses, and names behind each of
+                which there may be several.
             reach: How one of them is called.
             patience_s: How long to wait for one where none is there, in seconds.
+            lookup: Finds the addresses behind a name.
         """
         if not targets:
-            raise ValueError(f"no address of a {service} was given")
-        self._service = service
+            raise ValueError(f"no address of a {dialer.service} was given")
+        self._dialer = dialer
+        self._reach = reach
         self._patience_s = patience_s
+        self._behind: dict[str, list[Replica]] = {}
         self._replicas: list[Replica] = []
+        self._retiring: dict[Replica, asyncio.Task[None]] = {}
+        self._changed = asyncio.Event()
         self._suspected_until: dict[Replica, float] = {}
-        for target in targets:
-            self._add(reach(service, target, self._add))
         self._turns = itertools.count()
+        self.addresses = Addresses(dialer.service, targets, self._become, lookup)
 
-    def _add(self, replica: Replica) -> None:
-        self._replicas.append(replica)
-        self._suspected_until[replica] = 0.0
+    def _become(self, addresses: Sequence[str]) -> None:
+        """Call whoever is at some addresses, and nobody else."""
+        before, self._behind = self._behind, {}
+        for address in addresses:
+            there = before.pop(address, None)
+            if there is None:
+                found = functools.partial(self._add, address)
+                there = [self._reach(self._dialer, address, found)]
+            self._behind[address] = there
+        for replica in itertools.chain.from_iterable(before.values()):
+            self._retire(replica)
+        self._list()
+
+    def _add(self, address: str, replica: Replica) -> None:
+        """Call a further replica at an address, unless that has gone meanwhile."""
+        if address in self._behind:
+            self._behind[address].append(replica)
+            self._list()
+        else:
+            self._retire(replica)
+
+    def _list(self) -> None:
+        self._replicas = [*itertools.chain.from_iterable(self._behind.values())]
+        self._suspected_until = {
+            replica: self._suspected_until.get(replica, 0.0)
+            for replica in self._replicas
+        }
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _retire(self, replica: Replica) -> None:
+        task = self._retiring[replica] = asyncio.create_task(replica.retire())
+        task.add_done_callback(lambda _: self._retiring.pop(replica, None))
 
     def is_reachable(self) -> bool:
         """Tell whether some replica can be called now."""
+        self.addresses.follow()
         # Each is asked, for that makes each of them connect.
         return any([replica.is_connected() for replica in self._replicas])  # noqa: C419
 
     async def connected(self) -> None:
         """Wait until some replica can be called."""
-        waiting = [
+        self.addresses.follow()
+        while not await self._connected_or_changed():
+            pass
+
+    async def _connected_or_changed(self) -> bool:
+        """Wait until a replica is connected, or there are others to wait for."""
+        waiting = {
             asyncio.ensure_future(replica.connected()) for replica in self._replicas
-        ]
+        }
+        changed = asyncio.ensure_future(self._changed.wait())
         try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(
+                {*waiting, changed}, return_when=asyncio.FIRST_COMPLETED
+            )
         finally:
-            for task in waiting:
+            for task in (*waiting, changed):
                 task.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
+            await asyncio.gather(*waiting, changed, return_exceptions=True)
+        return bool(done & waiting)
 
     async def close(self) -> None:
         """Hang up on all of them."""
-        await asyncio.gather(*(replica.close() for replica in self._replicas))
+        await self.addresses.close()
+        retiring = {**self._retiring}
+        for task in retiring.values():
+            task.cancel()
+        await asyncio.gather(*retiring.values(), return_exceptions=True)
+        await asyncio.gather(
+            *(replica.close() for replica in (*self._replicas, *retiring))
+        )
 
     def in_turn(self, affinity: bytes) -> list[Replica]:
         """Return every replica, the one to ask first at the front.
@@ -142,13 +221,19 @@ class Replicas:
         finds what that replica alone knows yet; the rest take turns. One that
         was silent of late comes last: each call would wait for it in vain.
         """
+        if not self.addresses.are_followed:
+            self.addresses.follow()
         now = asyncio.get_running_loop().time()
+        until = self._suspected_until
         usable = [
             replica
             for replica in self._replicas
-            if not replica.is_away() and self._suspected_until[replica] <= now
+            if not replica.is_away() and until[replica] <= now
         ]
-        away = [replica for replica in self._replicas if replica not in usable]
+        away: list[Replica] = []
+        if len(usable) < len(self._replicas):
+            # Few, so that looking each up costs little.
+            away = [replica for replica in self._replicas if replica not in usable]
         if not usable:
             return away
         first = zlib.crc32(affinity) if affinity else next(self._turns)
@@ -196,45 +281,92 @@ class Replicas:
             try:
                 return await replica.call(method, request, until)
             except ReplicaGoneError as error:
+                self.addresses.hurry()
                 gone = error
             except DeadlineExceededError as error:
                 if until == deadline:
                     raise
-                self._suspected_until[replica] = (until or 0.0) + _SUSPICION_S
+                if replica in self._suspected_until:
+                    self._suspected_until[replica] = (until or 0.0) + _SUSPICION_S
                 gone = error
-        raise unreachable(self._service) from gone
+        raise unreachable(self._dialer.service) from gone
+
+    async def ask_one(
+        self,
+        method: Method[Request, Response],
+        request: Request,
+        deadline: float,
+        *,
+        affinity: bytes,
+    ) -> Response:
+        """Ask one replica that is there, and nobody else: what it does is not undone.
+
+        Args:
+            method: What to ask.
+            request: Its request.
+            deadline: When the caller waits no longer.
+            affinity: What should meet the same replica again.
+
+        Raises:
+            ReplicaGoneError: It went away before it had answered.
+            ServiceUnavailableError: None was there.
+            GatewayError: It answered that it failed, or time ran out.
+        """
+        try:
+            async with asyncio.timeout_at(deadline):
+                while (replica := self._connected(affinity)) is None:
+                    await self.connected()
+        except TimeoutError:
+            raise unreachable(self._dialer.service) from None
+        return await replica.call(method, request, deadline)
+
+    def _connected(self, affinity: bytes) -> Replica | None:
+        """Return the first replica in turn that can be called now, if any can."""
+        ready = (each for each in self.in_turn(affinity) if each.is_connected())
+        return next(ready, None)
 
     async def stream(
         self,
         method: Method[Request, Response],
         request: Request,
         deadline: float | None,
+        passed_on: "PassedOn[Request, Response]",
     ) -> AsyncGenerator[Response, None]:
-        """Stream one replica's answer; another's only before the first message.
+        """Stream one replica's answer; where it is gone, another's, or the rest of it.
+
+        Args:
+            method: What to ask.
+            request: Its request.
+            deadline: When the caller waits no longer.
+            passed_on: Remembers what the caller has of the answer.
 
         Raises:
             ServiceUnavailableError: None was there, or the one that had begun
-                is there no more.
+                is there no more and what it had begun is nobody else's to end.
             GatewayError: One answered that it failed, or time ran out.
         """
         gone: ReplicaGoneError | None = None
+        begun = False
         async for replica in _Round(self, deadline):
-            begun = False
             try:
                 answer = await replica.open(method, request, deadline)
                 try:
                     while (message := await answer.read()) is not None:
                         begun = True
+                        passed_on.add(message)
                         yield message
                 finally:
                     answer.cancel()
             except ReplicaGoneError as error:
+                self.addresses.hurry()
                 gone = error
                 if begun:
-                    break
+                    if (rest := passed_on.rest(request)) is None:
+                        break
+                    request = rest
             else:
                 return
-        raise unreachable(self._service) from gone
+        raise unreachable(self._dialer.service) from gone
 
 
 class _Round:
@@ -247,12 +379,15 @@ class _Round:
         self._deadline = deadline
         self._affinity = affinity
         self._left = replicas.in_turn(affinity)
+        self._is_early = not replicas.addresses.are_looked_up
         self._patient = True
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Replica:
+        if self._is_early:
+            await self._look_up()
         if not self._left and self._patient:
             self._patient = False
             if await self._replicas.comes_back(self._deadline):
@@ -260,6 +395,16 @@ class _Round:
         if not self._left:
             raise StopAsyncIteration
         return self._left.pop(0)
+
+    async def _look_up(self) -> None:
+        """Wait to hear for the first time who is behind the names."""
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                await self._replicas.addresses.looked_up()
+        except TimeoutError:
+            raise time_ran_out() from None
+        self._is_early = False
+        self._left = self._replicas.in_turn(self._affinity)
 
 
 def _sooner(deadline: float | None, patience_s: float | None) -> float | None:

@@ -10,14 +10,18 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
+from holdfast.certificates import CertificateFiles, Certificates
+from holdfast.rpc.channels import Channels
+from holdfast.settings import Secret
 from holdfast_resolver.etcd import wire_pb2 as wire
+from holdfast_resolver.etcd.breaker import Breaker
 from holdfast_resolver.etcd.errors import (
     CompactedError,
     EtcdError,
@@ -55,6 +59,11 @@ LEASE_GRANT = Method(
 LEASE_REVOKE = Method(
     "/etcdserverpb.Lease/LeaseRevoke", wire.LeaseRevokeRequest, wire.LeaseRevokeResponse
 )
+LEASE_KEEP_ALIVE = Method(
+    "/etcdserverpb.Lease/LeaseKeepAlive",
+    wire.LeaseKeepAliveRequest,
+    wire.LeaseKeepAliveResponse,
+)
 _AUTHENTICATE = Method(
     "/etcdserverpb.Auth/Authenticate",
     wire.AuthenticateRequest,
@@ -68,6 +77,10 @@ _CHANNEL_OPTIONS = (
     ("grpc.keepalive_timeout_ms", 2_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
+    # gRPC waits a minute for the answer to a ping, whatever the keepalive says.
+    ("grpc.http2.ping_timeout_ms", 2_000),
+    # A member that is started anew elsewhere is found there: not after 30 s only.
+    ("grpc.dns_min_time_between_resolutions_ms", 5_000),
     # gRPC waits up to 120 s between attempts; etcd is a neighbour, not a stranger.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1_000),
@@ -90,27 +103,18 @@ _WORTH_ANOTHER_ENDPOINT = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Tls:
-    """Certificates, as PEM. No authority: those that the machine trusts."""
-
-    authority: bytes | None = None
-    certificate: bytes | None = None
-    private_key: bytes | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Login:
     """A user of etcd's own. With certificates that name the user, none is needed."""
 
     user: str
-    password: str = field(repr=False)
+    password: Secret
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
     """How etcd lets us in: as anybody, over TLS, as a user, or both."""
 
-    tls: Tls | None = None
+    certificates: CertificateFiles | None = None
     login: Login | None = None
 
 
@@ -127,24 +131,30 @@ class EtcdClient:
         *,
         access: Access = ANYBODY,
         deadline_s: float = 2.0,
+        breaker: Breaker | None = None,
     ) -> None:
         """Take note of the endpoints; nothing is connected before the first call.
 
         Args:
             endpoints: `host:port` each, with or without `http://`; one with
                 `https://` uses TLS even where `access` names none.
-            access: How etcd lets us in.
+            access: How etcd lets us in. New connections use its certificates as
+                they are then, and a login the password.
             deadline_s: What a call may take, over all endpoints, in seconds.
                 Two: an election in a healthy cluster takes one to one and a half.
+            breaker: Says when etcd is not asked. None: the usual one.
         """
         if not endpoints:
             raise ValueError("etcd needs at least one endpoint")
-        self._endpoints = [_Endpoint(address, access.tls) for address in endpoints]
+        self._endpoints = [
+            _Endpoint(address, access.certificates) for address in endpoints
+        ]
         # Replicas start on different members, so that none carries all watches.
         self._turn = random.SystemRandom().randrange(len(endpoints))
         self._login = access.login
         self._token: str | None = None
         self._deadline_s = deadline_s
+        self._breaker = breaker or Breaker()
 
     async def call(
         self,
@@ -158,10 +168,12 @@ class EtcdClient:
         A call whose first endpoint fell silent may have been carried out twice.
 
         Raises:
-            EtcdUnavailableError: No endpoint answered within the deadline.
+            EtcdUnavailableError: No endpoint answered within the deadline, or none
+                has for a while and none was asked.
             EtcdRefusedError: Etcd refused; see its subclasses.
             CompactedError: The revision asked for is gone.
         """
+        self._check_breaker()
         now = asyncio.get_running_loop().time
         end = now() + (self._deadline_s if deadline_s is None else deadline_s)
         reason = "no time left"
@@ -171,17 +183,26 @@ class EtcdClient:
             endpoint = self._endpoint
             timeout = time_left / endpoints_left
             try:
-                return await self._call_one(endpoint, method, request, timeout)
+                response = await self._call_one(endpoint, method, request, timeout)
             except grpc.aio.AioRpcError as error:
                 reason = error.details() or error.code().name
                 if may_log_in_again and self._token_was_refused(error):
                     may_log_in_again = False
                     continue
                 if error.code() not in _WORTH_ANOTHER_ENDPOINT:
+                    self.heard()
                     raise _refusal(error) from error
                 self._turn_from(endpoint)
                 endpoints_left -= 1
+            else:
+                self.heard()
+                return response
+        self._breaker.failed()
         raise EtcdUnavailableError(f"{method.path}: {reason}")
+
+    def heard(self) -> None:
+        """Take note that etcd has answered; to be told of what comes by a stream."""
+        self._breaker.succeeded()
 
     @contextlib.asynccontextmanager
     async def stream(
@@ -192,9 +213,11 @@ class EtcdClient:
         If it breaks, the next stream or call goes to the next endpoint.
 
         Raises:
-            EtcdUnavailableError: The stream broke, or the block timed out.
+            EtcdUnavailableError: The stream broke, the block timed out, or etcd
+                was not asked.
             EtcdRefusedError: Etcd refused; raised by the block or by the stream.
         """
+        self._check_breaker()
         endpoint = self._endpoint
         try:
             metadata = await self._metadata(endpoint, open_timeout_s)
@@ -207,6 +230,7 @@ class EtcdClient:
             if self._token_was_refused(error):
                 raise EtcdUnavailableError("logging in again") from error
             self._turn_from(endpoint)
+            self._breaker.failed()
             raise EtcdUnavailableError(error.details() or error.code().name) from error
         except EtcdRefusedError:
             # A watch whose token has run out is cancelled with a reason in words.
@@ -215,11 +239,16 @@ class EtcdClient:
         except (EtcdUnavailableError, TimeoutError, asyncio.InvalidStateError) as error:
             # gRPC raises InvalidStateError for writing to a stream that has ended.
             self._turn_from(endpoint)
+            self._breaker.failed()
             raise EtcdUnavailableError(str(error) or "stream timed out") from error
 
     async def close(self) -> None:
         """Break off what is under way and close the connections."""
         await asyncio.gather(*(endpoint.close() for endpoint in self._endpoints))
+
+    def _check_breaker(self) -> None:
+        if not self._breaker.admits():
+            raise EtcdUnavailableError("not asked: it has not answered for a while")
 
     @property
     def _endpoint(self) -> "_Endpoint":
@@ -252,7 +281,7 @@ class EtcdClient:
             return None
         if self._token is None:
             request = wire.AuthenticateRequest(
-                name=self._login.user, password=self._login.password
+                name=self._login.user, password=self._login.password.read() or ""
             )
             answer = await endpoint.unary(_AUTHENTICATE)(request, timeout=timeout)
             self._token = answer.token
@@ -273,11 +302,14 @@ class EtcdClient:
 class _Endpoint:
     """The channel to one member, opened when it is first needed."""
 
-    def __init__(self, address: str, tls: Tls | None) -> None:
+    def __init__(self, address: str, files: CertificateFiles | None) -> None:
         scheme, _, rest = address.rpartition("://")
         self._target = rest.rstrip("/")
-        self._tls = tls or (Tls() if scheme == "https" else None)
+        self._is_secure = scheme == "https" or files is not None
+        self._files = files
+        self._shown: Certificates | None = None
         self._channel: grpc.aio.Channel | None = None
+        self._left = Channels()
         self._callables: dict[str, Any] = {}
 
     def unary(self, method: Method[Any, Any]) -> Any:
@@ -287,25 +319,38 @@ class _Endpoint:
         return self._callable(method, "stream_stream")
 
     async def close(self) -> None:
+        await self._left.close()
         if self._channel is not None:
             await self._channel.close()
 
     def _callable(self, method: Method[Any, Any], arity: str) -> Any:
+        channel = self._current()
         if method.path not in self._callables:
-            if self._channel is None:
-                self._channel = self._open()
-            self._callables[method.path] = getattr(self._channel, arity)(
+            self._callables[method.path] = getattr(channel, arity)(
                 method.path,
                 request_serializer=method.request.SerializeToString,
                 response_deserializer=method.response.FromString,
             )
         return self._callables[method.path]
 
-    def _open(self) -> grpc.aio.Channel:
-        if self._tls is None:
+    def _current(self) -> grpc.aio.Channel:
+        """Return the channel: another one once there are other certificates."""
+        current = None if self._files is None else self._files.current
+        if self._channel is not None and current is self._shown:
+            return self._channel
+        if self._channel is not None:
+            # A watch goes on over the connection it has.
+            self._left.leave(self._channel)
+        self._shown = current
+        self._callables.clear()
+        self._channel = self._open(current or Certificates())
+        return self._channel
+
+    def _open(self, certificates: Certificates) -> grpc.aio.Channel:
+        if not self._is_secure:
             return grpc.aio.insecure_channel(self._target, _CHANNEL_OPTIONS)
         credentials = grpc.ssl_channel_credentials(
-            self._tls.authority, self._tls.private_key, self._tls.certificate
+            certificates.authorities, certificates.private_key, certificates.chain
         )
         return grpc.aio.secure_channel(self._target, credentials, _CHANNEL_OPTIONS)
 

@@ -40,8 +40,16 @@ class LeaseBuckets:
         self._clock = clock
         self._buckets: dict[float, _Bucket] = {}
 
-    async def lease_for(self, ttl: timedelta, keys: int) -> int:
+    async def lease_for(
+        self, ttl: timedelta, keys: int, *, deadline_s: float | None = None
+    ) -> int:
         """Return a lease under which `keys` more keys live `ttl` or a little more.
+
+        Args:
+            ttl: How long at least.
+            keys: How many.
+            deadline_s: What etcd may take to grant one, in seconds. None: as
+                long as for any call.
 
         Raises:
             EtcdError: There is none yet and etcd grants none.
@@ -53,7 +61,7 @@ class LeaseBuckets:
             or bucket.keys_left < keys
             or self._clock() >= bucket.open_until
         ):
-            bucket = await self._grant(life_s)
+            bucket = await self._grant(life_s, deadline_s)
         bucket.keys_left -= keys
         return bucket.lease_id
 
@@ -61,12 +69,14 @@ class LeaseBuckets:
         """Put no more keys under the leases there are: one of them is gone."""
         self._buckets.clear()
 
-    async def _grant(self, life_s: float) -> _Bucket:
+    async def _grant(self, life_s: float, deadline_s: float | None) -> _Bucket:
         # A tenth of the life, so that short lives do not become much longer.
         bucket_s = min(_LONGEST_BUCKET_S, max(1.0, life_s / 10))
         opened = self._clock()
         answer = await self._client.call(
-            LEASE_GRANT, wire.LeaseGrantRequest(ttl=math.ceil(life_s + bucket_s))
+            LEASE_GRANT,
+            wire.LeaseGrantRequest(ttl=math.ceil(life_s + bucket_s)),
+            deadline_s=deadline_s,
         )
         for life, bucket in tuple(self._buckets.items()):
             if bucket.open_until <= opened:

@@ -8,6 +8,7 @@ stays readable, and `synced` says that it may be old.
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -87,6 +88,7 @@ class Mirror(Generic[T]):
         self._listeners: list[Callable[[Changes[T]], None]] = []
         self._synced = asyncio.Event()
         self._said_synced: bool | None = None
+        self._away_since = time.monotonic()
         self._revision = 0
         # Revisions, by name, of entries learnt before the watch has come to them.
         self._ahead: dict[str, int] = {}
@@ -97,6 +99,13 @@ class Mirror(Generic[T]):
     def synced(self) -> bool:
         """Whether the watch is up and has caught up, as far as is known."""
         return self._synced.is_set()
+
+    @property
+    def away_s(self) -> float:
+        """For how many seconds it has not been synced. Zero while it is."""
+        if self.synced:
+            return 0.0
+        return time.monotonic() - self._away_since
 
     async def wait_synced(self, timeout_s: float) -> bool:
         """Wait until synced, and return whether it is."""
@@ -117,9 +126,13 @@ class Mirror(Generic[T]):
         The watch brings the same a little later; until then older news of this
         entry is not believed.
         """
+        self.learn_together({name: value}, revision)
+
+    def learn_together(self, changes: Changes[T], revision: int) -> None:
+        """Take over all that a transaction at `revision` wrote, told together."""
         if revision > self._revision:
-            self._ahead[name] = revision
-            self._apply({name: value})
+            self._ahead |= dict.fromkeys(changes, revision)
+            self._apply(changes)
 
     def parsed(self, value: bytes) -> T | None:
         """Parse a value; None, counted, if it does not parse."""
@@ -264,6 +277,8 @@ class Mirror(Generic[T]):
             self._synced.clear()
         if synced is self._said_synced:
             return
+        if not synced and self._said_synced is not None:
+            self._away_since = time.monotonic()
         self._said_synced = synced
         prefix = self.prefix.decode()
         if synced:

@@ -28,7 +28,8 @@ _TIMES_ASKED = 2
 class Watch:
     """An open watch. Made by `watching`."""
 
-    def __init__(self, call: Any, idle_s: float) -> None:
+    def __init__(self, client: EtcdClient, call: Any, idle_s: float) -> None:
+        self._client = client
         self._call = call
         self._idle_s = idle_s
 
@@ -61,7 +62,9 @@ class Watch:
             if not reading.done():
                 reading.cancel()
                 await asyncio.wait((reading,))
-        return _checked(reading.result())
+        response = _checked(reading.result())
+        self._client.heard()
+        return response
 
     async def _ask(self) -> None:
         async with asyncio.timeout(self._idle_s):
@@ -89,7 +92,7 @@ async def watching(
     async with client.stream(WATCH, open_timeout_s=idle_s) as call:
         async with asyncio.timeout(idle_s):
             await call.write(wire.WatchRequest(create=create))
-        yield Watch(call, idle_s)
+        yield Watch(client, call, idle_s)
 
 
 def is_answer_to_asking(response: wire.WatchResponse) -> bool:

@@ -3,15 +3,16 @@
 import asyncio
 from typing import Generic
 
+import grpc
 import structlog
 
 from holdfast.api.link.v1 import link_service_pb2 as pb
 from holdfast.errors import InternalError
-from holdfast.rpc.channels import open_channel
+from holdfast.rpc.channels import Channels, Dialer
 from holdfast.rpc.errors import time_ran_out
 from holdfast.rpc.link.call import Call
 from holdfast.rpc.link.lane import METADATA_KEY
-from holdfast.rpc.link.session import Session
+from holdfast.rpc.link.session import DRAINS, Session
 from holdfast.rpc.link.workers import Workers, met
 from holdfast.rpc.methods import Method, Request, Response
 from holdfast.rpc.replicas import Found, ReplicaGoneError
@@ -25,8 +26,8 @@ _PAUSE_S = 0.1
 connections and no streams. While it takes no connections, gRPC sets the pace."""
 
 _NEEDLESS_S = 5.0
-"""The same where every worker of a target is called by another link already: the
-target runs fewer than it did."""
+"""The same where there is little to hope for: every worker of a target is called
+by another link already, for it runs fewer than it did; or we may not call it."""
 
 _CONNECT_S = 5.0
 """How long a replica may take to accept a stream, in seconds. It does so before
@@ -43,7 +44,7 @@ class Link:
 
     def __init__(
         self,
-        service: str,
+        dialer: Dialer,
         target: str,
         found: Found | None = None,
         workers: Workers | None = None,
@@ -51,22 +52,27 @@ class Link:
         """Prepare a channel; nothing is connected yet.
 
         Args:
-            service: What it is called in errors, e.g. `resolver`.
+            dialer: Opens channels to the service.
             target: A gRPC target.
             found: Told of a link to each further worker of the target.
             workers: Those of the target, where another link told of this one.
         """
-        self._service = service
+        self._dialer = dialer
+        self._service = dialer.service
         self._target = target
         self._found_further = found
         self._workers = workers or Workers(self._make_link)
-        self._log = _log.bind(service=service, target=target)
-        self._channel = open_channel(target)
+        self._log = _log.bind(service=dialer.service, target=target)
+        self._shown = dialer.certificates
+        self._channel = dialer.open(target, resends=False)
+        self._left = Channels()
+        self._is_retired = False
         self._session: Session | None = None
         self._up = asyncio.Event()
         self._settled = asyncio.Event()
         """Set unless an attempt to connect is under way that is worth waiting for."""
         self._is_lost = workers is not None
+        self._is_refused = False
         self._keeping: asyncio.Task[None] | None = None
         self._sessions: set[asyncio.Task[None]] = set()
 
@@ -85,14 +91,29 @@ class Link:
         self._keep()
         await self._up.wait()
 
+    async def retire(self) -> None:
+        """Take no further call, and hang up once those begun have ended."""
+        self._is_retired = True
+        if self._keeping is not None:
+            self._keeping.cancel()
+        if self._session is not None:
+            self._session.retire()
+        self._session = None
+        self._up.clear()
+        self._settled.set()
+        await asyncio.gather(*self._sessions, return_exceptions=True)
+        await self.close()
+
     async def close(self) -> None:
         """End the stream, and the calls on it."""
+        self._is_retired = True
         tasks = [*self._sessions]
         if self._keeping is not None:
             tasks.append(self._keeping)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._left.close()
         await self._channel.close()
 
     async def call(
@@ -150,12 +171,12 @@ class Link:
     def _make_link(self) -> None:
         """Call a further worker, if whoever holds this link can use it."""
         if self._found_further is not None:
-            link = Link(self._service, self._target, self._found_further, self._workers)
+            link = Link(self._dialer, self._target, self._found_further, self._workers)
             link._keep()
             self._found_further(link)
 
     def _keep(self) -> None:
-        if self._keeping is None:
+        if self._keeping is None and not self._is_retired:
             self._keeping = asyncio.create_task(self._keep_connected())
 
     async def _keep_connected(self) -> None:
@@ -172,12 +193,36 @@ class Link:
                     await asyncio.sleep(_PAUSE_S)
             else:
                 self._settled.set()
-                needless = self._is_lost and self._workers.are_all_called()
+                needless = self._is_refused or (
+                    self._is_lost and self._workers.are_all_called()
+                )
                 await asyncio.sleep(_NEEDLESS_S if needless else _PAUSE_S)
-                await self._channel.channel_ready()
+                await self._can_be_tried()
+
+    async def _can_be_tried(self) -> None:
+        """Wait until there is a connection, or certificates to try for one with."""
+        ready = asyncio.ensure_future(self._channel.channel_ready())
+        waiting: list[asyncio.Future[None]] = [ready]
+        if self._dialer.tls is not None and self._shown is not None:
+            renewed = self._dialer.tls.renewed(self._shown)
+            waiting.append(asyncio.ensure_future(renewed))
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for future in waiting:
+                future.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+    def _dial_again(self) -> None:
+        """Take another channel; calls that go on over the old one keep it."""
+        self._left.leave(self._channel)
+        self._shown = self._dialer.certificates
+        self._channel = self._dialer.open(self._target, resends=False)
 
     async def _connect(self) -> Session | None:
         """Open a stream, or say why not."""
+        if self._dialer.certificates is not self._shown:
+            self._dial_again()
         stream = self._channel.stream_stream(
             CONNECT,
             request_serializer=None,
@@ -190,17 +235,18 @@ class Link:
             stream.cancel()
             self._lost("it did not answer")
             return None
+        self._is_refused = False
         if stream.done():
+            self._is_refused = await stream.code() is grpc.StatusCode.PERMISSION_DENIED
             self._lost(await stream.details())
             return None
         told = dict(metadata or ())
         if not self._workers.take(self, met(told)):
             stream.cancel()
-            await self._channel.close()
-            self._channel = open_channel(self._target)
+            self._dial_again()
             return None
         session = Session(self._service, stream)
-        if lane := told.get(METADATA_KEY):
+        if self._dialer.tls is None and (lane := told.get(METADATA_KEY)):
             await session.take_lane(str(lane))
         running = asyncio.create_task(session.run())
         self._sessions.add(running)
@@ -220,7 +266,8 @@ class Link:
         self._workers.leave(self)
         # Said once, and not again at every attempt.
         if not self._is_lost:
-            self._log.warning("replica_lost", why=why)
+            say = self._log.info if why == DRAINS else self._log.warning
+            say("replica_lost", why=why)
         self._is_lost = True
 
 

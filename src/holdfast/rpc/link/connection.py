@@ -80,6 +80,10 @@ class Connection:
             if self._lane is not None:
                 self._lane.close()
 
+    def take_leave(self) -> None:
+        """Ask the client for another stream; calls that cross this are begun."""
+        self._outbox.put(frames.going())
+
     def drain(self) -> None:
         """Begin no further call, and end once those begun are answered."""
         self._drains = True

@@ -114,9 +114,9 @@ async def _accept(listener: socket.socket, make: Callable[[], Lane]) -> None:
         client.close()
 
 
-def _is_ours(client: socket.socket) -> bool:
+def _is_ours(end: socket.socket) -> bool:
     """Tell our own user's processes from all others, who can see the name too."""
-    peer = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
+    peer = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
     _, user, _ = _PEER.unpack(peer)
     return bool(user == os.getuid())
 
@@ -128,6 +128,9 @@ async def take(name: str, lane: Lane) -> bool:
     try:
         client.connect(f"\0{name}")
     except OSError:
+        client.close()
+        return False
+    if not _is_ours(client):
         client.close()
         return False
     await asyncio.get_running_loop().create_unix_connection(lambda: lane, sock=client)

@@ -4,10 +4,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from holdfast.ports import Executor, Resolver
+from holdfast.ports import Budgets, Executor, Resolver
 from holdfast.rpc.methods import (
     EXECUTE,
     EXECUTE_STREAM,
+    LIST_BUDGET_STATUS,
     LIST_MODELS,
     REPORT_ATTEMPTS,
     RESOLVE_MODEL,
@@ -52,6 +53,11 @@ def of_resolver(resolver: Resolver) -> Offers:
         Whole(REPORT_ATTEMPTS, resolver.report_attempts),
         Whole(LIST_MODELS, resolver.list_models),
     )
+
+
+def of_budgets(budgets: Budgets) -> Offers:
+    """Offer to say how budgets stand."""
+    return _by_name(Whole(LIST_BUDGET_STATUS, budgets.list_budget_status))
 
 
 def of_executor(executor: Executor) -> Offers:

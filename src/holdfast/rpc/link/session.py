@@ -19,6 +19,9 @@ from holdfast.rpc.link.lane import Lane
 from holdfast.rpc.link.outbox import Outbox
 from holdfast.rpc.replicas import ReplicaGoneError
 
+DRAINS = "it drains"
+"""Why a session is left whose other side has said goodbye."""
+
 _LAST_WORDS_S = 1.0
 """How long what was said over a lane may take to come once the stream beside it
 has ended in good order, in seconds: it is on its way already."""
@@ -43,6 +46,9 @@ class Session:
         self.left = asyncio.Event()
         """Set once no new call belongs here: the other side drains or is gone."""
         self.why_left = ""
+        self._retired = False
+        self._idle = asyncio.Event()
+        """Set once it is retired and there is no call on it."""
 
     async def take_lane(self, name: str) -> None:
         """Have the frames go over the lane that the other side offers, if they can.
@@ -84,11 +90,19 @@ class Session:
         """Have a call stopped that nobody waits for."""
         if self._calls.pop(call_id, None) is not None:
             self._outbox.put(frames.cancel(call_id))
+            self._end_if_retired()
+
+    def retire(self) -> None:
+        """Begin no further call, and end once those begun have ended."""
+        self._retired = True
+        self._leave_for("it is retired")
+        self._end_if_retired()
 
     async def run(self) -> None:
         """Carry calls until the stream ends, and fail those that it leaves."""
         reading = asyncio.create_task(self._read())
-        ends: list[asyncio.Task[Any]] = [reading]
+        idle = asyncio.create_task(self._idle.wait())
+        ends: list[asyncio.Task[Any]] = [reading, idle]
         if self._lane is not None:
             ends.append(asyncio.create_task(self._lane.closed.wait()))
         writing = asyncio.create_task(self._outbox.run())
@@ -109,6 +123,8 @@ class Session:
             for call in calls:
                 call.end(ReplicaGoneError(why))
             await asyncio.gather(*ends, writing, return_exceptions=True)
+            # gRPC keeps a connection for as long as somebody holds a call on it.
+            self._stream = None
 
     async def _read(self) -> str:
         """Read the stream to its end, and say why it ended."""
@@ -136,7 +152,7 @@ class Session:
             if (call := self._calls.get(call_id)) is not None:
                 call.arrive(data[begin:end])
         elif kind == frames.GOING:
-            self._leave_for("it drains")
+            self._leave_for(DRAINS)
         elif (call := self._calls.pop(call_id, None)) is not None:
             if kind == frames.ANSWER:
                 call.arrive(data[begin:end])
@@ -146,9 +162,14 @@ class Session:
             elif kind == frames.STATUS:
                 call.end(from_bytes(data[begin:end], self._service))
             elif kind == frames.REFUSED:
-                call.end(ReplicaGoneError("it drains"))
+                call.end(ReplicaGoneError(DRAINS))
             else:
                 call.end(InternalError(f"The gateway's {self._service} said nothing."))
+            self._end_if_retired()
+
+    def _end_if_retired(self) -> None:
+        if self._retired and not self._calls:
+            self._idle.set()
 
     def _leave_for(self, why: str) -> None:
         self.why_left = self.why_left or why
