@@ -24,8 +24,8 @@ _REQUEST_SPANS = {
     "request_timeout_s": "request_timeout",
     "retry_after_cap_s": "retry_after_cap",
 }
-_COUNTS = ("retries_per_deployment", "max_attempts")
-_UNLIMITED = ("session_ttl_s", "derived_sessions", "parse_retries")
+_COUNTS = ("retries_per_deployment", "max_attempts", "parse_retries")
+_UNLIMITED = ("session_ttl_s", "derived_sessions")
 """The fields of `Defaults` that are not among its limits."""
 
 

@@ -13,6 +13,9 @@ from holdfast.residency import addressed_elsewhere
 Rule = Callable[[ScopedPolicy, Deployment], str | None]
 """Says why a policy does not allow a deployment, or None if it does."""
 
+Strayed = Callable[[Deployment], str]
+"""Says where a deployment has worked, if not where it promises; else nothing."""
+
 
 def providers(policy: ScopedPolicy, deployment: Deployment) -> str | None:
     """Allow what the providers' lists allow; a denial beats an allowance."""
@@ -57,7 +60,7 @@ def training(policy: ScopedPolicy, deployment: Deployment) -> str | None:
         return None
     if deployment.trains_on_data is None:
         return "training on data unknown, and denied"
-    return "training on data is denied"
+    return "it trains on data, which is denied"
 
 
 def retention(policy: ScopedPolicy, deployment: Deployment) -> str | None:
@@ -67,8 +70,8 @@ def retention(policy: ScopedPolicy, deployment: Deployment) -> str | None:
         return None
     kept = deployment.retention_days
     if kept is None:
-        return f"retention unknown, {most} days at most"
-    return f"retention {kept} days, {most} at most" if kept > most else None
+        return f"retention days unknown, {most} at most"
+    return f"retention days {kept}, {most} at most" if kept > most else None
 
 
 RULES: tuple[Rule, ...] = (
@@ -89,6 +92,19 @@ def objection(policies: Iterable[ScopedPolicy], deployment: Deployment) -> str |
             if (why := rule(policy, deployment)) is not None:
                 return f"{policy.scope} policy: {why}"
     return None
+
+
+def broken_promise(
+    policies: Iterable[ScopedPolicy], deployment: Deployment, strayed: Strayed
+) -> str | None:
+    """Say whose policy goes by a promise that a deployment broke, None if nobody's."""
+    bound = next((policy for policy in policies if policy.geographies), None)
+    if bound is None or not (place := strayed(deployment)):
+        return None
+    return (
+        f"{bound.scope} policy: geography {deployment.geography} was promised, "
+        f"and the provider has said that it worked in {place}"
+    )
 
 
 def _words(values: Iterable[str]) -> str:

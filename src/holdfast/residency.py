@@ -7,11 +7,17 @@ provider once it has answered; either beats the promise.
 import functools
 import re
 from collections.abc import Callable
+from datetime import timedelta
 
 from holdfast.model import Deployment
 
 ELSEWHERE = "elsewhere"
 """A place that is known and in none of the geographies: London, Zurich, Montreal."""
+
+STRAY_LIFE = timedelta(days=1)
+"""For how long a provider's word counts that it worked elsewhere than it promises,
+from the last such word: long enough for somebody to see the alarm, and short enough
+that who has mended it need not tell us."""
 
 _BOUND = frozenset({"eu", "us", "apac"})
 """Geographies that promise something. `global` and nothing known do not."""

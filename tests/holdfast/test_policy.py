@@ -10,9 +10,11 @@ PLACE = deployment("a/m-eu")
 
 
 def web(**rules) -> ScopedPolicy:
-    return ScopedPolicy(
-        "project web", **{name: frozenset(words) for name, words in rules.items()}
-    )
+    sets = {
+        name: frozenset(told) if isinstance(told, list) else told
+        for name, told in rules.items()
+    }
+    return ScopedPolicy("project web", **sets)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +58,55 @@ def test_global_is_not_in_the_european_union():
     assert objection([web(geographies=["eu"])], deployment("a/m-global")) is not None
 
 
+@pytest.mark.parametrize(
+    ("trains", "why"),
+    [
+        (False, None),
+        (True, "it trains on data, which is denied"),
+        (None, "training on data unknown, and denied"),
+    ],
+)
+def test_nobody_may_train_on_data_where_that_is_denied(trains, why):
+    """Nor may anybody of whom it is unknown."""
+    place = deployment("a/m", trains_on_data=trains)
+    expected = why and f"project web policy: {why}"
+
+    assert objection([web(denies_training=True)], place) == expected
+    assert objection([web()], place) is None
+
+
+@pytest.mark.parametrize(
+    ("most", "kept", "why"),
+    [
+        (0, 0, None),
+        (0, 1, "retention days 1, 0 at most"),
+        (0, None, "retention days unknown, 0 at most"),
+        (30, 30, None),
+        (30, 0, None),
+        (30, 31, "retention days 31, 30 at most"),
+        (30, None, "retention days unknown, 30 at most"),
+        (None, None, None),
+        (None, 365, None),
+    ],
+)
+def test_data_is_kept_no_longer_than_it_may_be(most, kept, why):
+    """Zero is a limit, and unknown is longer than any."""
+    place = deployment("a/m", retention_days=kept)
+    expected = why and f"project web policy: {why}"
+
+    assert objection([web(max_retention_days=most)], place) == expected
+
+
+def test_no_retention_says_nothing_of_training():
+    """Zero data retention as people mean it is both rules."""
+    keeps_nothing = deployment("a/m", retention_days=0)
+    neither = deployment("a/m", retention_days=0, trains_on_data=False)
+    both = web(denies_training=True, max_retention_days=0)
+
+    assert "training on data unknown" in objection([both], keeps_nothing)
+    assert objection([both], neither) is None
+
+
 def test_every_scope_must_allow():
     """A lower scope cannot widen what a higher one forbids; the first objects."""
     organization = ScopedPolicy("organization acme", denied_providers=frozenset("a"))
@@ -73,6 +124,17 @@ def test_no_policy_allows_everything():
 
 def test_each_rule_looks_at_one_thing():
     """Where all object, there are as many objections as rules."""
-    policy = web(denied_providers=["a"], denied_models=["m"], geographies=["us"])
+    policy = web(
+        denied_providers=["a"],
+        denied_models=["m"],
+        geographies=["apac"],
+        denies_training=True,
+        max_retention_days=0,
+    )
+    place = deployment(
+        "a/m-eu", dialect="bedrock-converse", provider_model="us.anthropic.m"
+    )
 
-    assert len({rule(policy, PLACE) for rule in RULES}) == len(RULES)
+    said = {rule(policy, place) for rule in RULES}
+
+    assert len(said - {None}) == len(RULES)

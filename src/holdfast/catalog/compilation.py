@@ -6,8 +6,9 @@ Pure: the same source and curation give the same entries, in the same order.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
-from holdfast.catalog.curation import Curation, Place, PlaceRule, matches
+from holdfast.catalog.curation import Curation, DataRule, Place, PlaceRule, matches
 from holdfast.catalog.entries import (
     CompiledCatalog,
     DeploymentEntry,
@@ -62,7 +63,7 @@ def compile_catalog(source: Source, curation: Curation) -> CompiledCatalog:
     )
     return CompiledCatalog(
         providers=tuple(
-            _provider(provider, by_provider[provider], entries)
+            _provider(provider, by_provider[provider], entries, curation)
             for provider, entries in offers.items()
             if entries
         ),
@@ -109,7 +110,23 @@ def _entries(
             max_output_tokens=0 if row.embeds else row.facts.limit.output,
             capabilities=_capabilities(row, dialect, says_json, curation),
             is_otherwise=rule is not None and rule.otherwise,
+            **_treatment(
+                each
+                for each in curation.data
+                if each.matches(row.provider_id, row.model)
+            ),
         )
+
+
+def _treatment(rules: Iterable[DataRule]) -> dict[str, Any]:
+    """Say how data is treated: of each fact, what the first rule says that does."""
+    known = list(rules)
+    return {
+        fact: next(
+            (told for rule in known if (told := getattr(rule, fact)) is not None), None
+        )
+        for fact in ("trains_on_data", "retention_days")
+    }
 
 
 def _place_rule(row: Row, curation: Curation) -> PlaceRule | None:
@@ -145,7 +162,10 @@ def _capabilities(
 
 
 def _provider(
-    provider_id: str, rows: Sequence[Row], entries: Sequence[DeploymentEntry]
+    provider_id: str,
+    rows: Sequence[Row],
+    entries: Sequence[DeploymentEntry],
+    curation: Curation,
 ) -> ProviderEntry:
     """Describe a provider; its head is how most rows without a client of their own are.
 
@@ -157,6 +177,7 @@ def _provider(
     spoken = Counter((row.dialect, row.auth, row.base_uri) for row in ordinary)
     usual = spoken.most_common(1)[0][0]
     head = Endpoint(*usual, curated.geography, curated.region, curated.because)
+    data = [rule for rule in curation.data if rule.provider == provider_id]
     return ProviderEntry(
         id=provider_id,
         display_name=first.provider.name,
@@ -164,6 +185,8 @@ def _provider(
         credential_env=_credential_env(first, entries),
         endpoint=head,
         deployments=_with_named_endpoints(entries, head),
+        data_because=tuple(dict.fromkeys(rule.because for rule in data)),
+        **_treatment(rule for rule in data if rule.is_of_all),
     )
 
 

@@ -112,6 +112,38 @@ class PlaceRule(Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
+class DataRule(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a provider treats what is sent to the models that match.
+
+    Attributes:
+        provider: By its id here.
+        because: The evidence, in the provider's own terms.
+        models: Patterns of canonical names. Empty: all, those yet to come too.
+        but_not: Patterns of those that it does not hold for.
+        trains_on_data: None if it says nothing of that; so is `retention_days`.
+    """
+
+    provider: str
+    because: str
+    models: tuple[str, ...] = ()
+    but_not: tuple[str, ...] = ()
+    trains_on_data: bool | None = None
+    retention_days: int | None = None
+
+    @property
+    def is_of_all(self) -> bool:
+        """Whether it holds for whatever the provider serves."""
+        return not self.models and not self.but_not
+
+    def matches(self, provider: str, model: str) -> bool:
+        """Say whether a model of a provider is meant."""
+        return (
+            provider == self.provider
+            and (not self.models or matches(self.models, model))
+            and not matches(self.but_not, model)
+        )
+
+
 class Curation(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -121,6 +153,7 @@ class Curation(Struct, frozen=True, forbid_unknown_fields=True):
     clients: dict[str, Client]
     provider: dict[str, CuratedProvider]
     places: tuple[PlaceRule, ...]
+    data: tuple[DataRule, ...] = ()
 
 
 def matches(patterns: Iterable[str], text: str) -> bool:

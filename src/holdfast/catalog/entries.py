@@ -25,6 +25,7 @@ class DeploymentEntry:
     Attributes:
         suffix: What its id ends with if the provider has several of the model.
         at: The name of its endpoint. Empty: the head of the file's.
+        trains_on_data: None if unknown; so is `retention_days`.
     """
 
     model: str
@@ -38,11 +39,18 @@ class DeploymentEntry:
     capabilities: frozenset[Capability]
     is_otherwise: bool = False
     needs_suffix: bool = False
+    trains_on_data: bool | None = None
+    retention_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderEntry:
-    """A provider of the catalog, and its deployments by model and id."""
+    """A provider of the catalog, and its deployments by model and id.
+
+    Attributes:
+        trains_on_data: What holds for all that it serves; so does `retention_days`.
+        data_because: The evidence for how it treats data.
+    """
 
     id: str
     display_name: str
@@ -50,6 +58,9 @@ class ProviderEntry:
     credential_env: tuple[str, ...]
     endpoint: Endpoint
     deployments: tuple[DeploymentEntry, ...]
+    trains_on_data: bool | None = None
+    retention_days: int | None = None
+    data_because: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ class DeploymentRow(Struct, frozen=True, forbid_unknown_fields=True):
         at: The name of an endpoint in the same file.
         provider_model: What to send. Absent: the model's name.
         pricing: Absent: unknown.
+        trains_on_data: Absent: the head's; so is `retention_days`.
     """
 
     model: str
@@ -50,6 +51,8 @@ class DeploymentRow(Struct, frozen=True, forbid_unknown_fields=True):
     max_output_tokens: int | None = None
     capabilities: tuple[Capability, ...] | None = None
     weight: float = 1.0
+    trains_on_data: bool | None = None
+    retention_days: int | None = None
 
 
 class ProviderFile(Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,6 +62,9 @@ class ProviderFile(Struct, frozen=True, forbid_unknown_fields=True):
         credential_env: Environment variables that usually hold the credential.
         base_uri: May hold `{region}`, and `{NAME}` for an environment variable.
         geography: What every deployment promises. Absent: nothing is known.
+        trains_on_data: Whether models are trained on what is sent to any deployment.
+            Absent: unknown.
+        retention_days: For how many days it is kept at most. Absent: unknown.
     """
 
     display_name: str
@@ -68,6 +74,8 @@ class ProviderFile(Struct, frozen=True, forbid_unknown_fields=True):
     credential_env: tuple[str, ...] = ()
     geography: str = ""
     region: str = ""
+    trains_on_data: bool | None = None
+    retention_days: int | None = None
     endpoint: dict[str, EndpointRow] = {}
     deployment: Sequence[DeploymentRow] = ()
 

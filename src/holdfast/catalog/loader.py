@@ -66,6 +66,8 @@ def load(directory: Traversable) -> Catalog:
             auth=contents.auth,
             base_uri=contents.base_uri,
             credential_env=contents.credential_env,
+            trains_on_data=contents.trains_on_data,
+            retention_days=contents.retention_days,
         )
         for number, row in enumerate(contents.deployment, start=1):
             try:
@@ -134,12 +136,19 @@ def _deployment(
         max_output_tokens=_first(row.max_output_tokens, model.max_output_tokens),
         weight=row.weight,
         provider_display_name=file.display_name,
+        trains_on_data=_known(row.trains_on_data, file.trains_on_data),
+        retention_days=_known(row.retention_days, file.retention_days),
     )
 
 
 def _first(*values: _T | None) -> _T:
     """Return the first that is there; the last one always is."""
     return next(value for value in values if value is not None)
+
+
+def _known(*values: _T | None) -> _T | None:
+    """Return the first that is there, if any is."""
+    return next((value for value in values if value is not None), None)
 
 
 def _in_region(base_uri: str, region: str) -> str:

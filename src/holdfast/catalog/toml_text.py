@@ -66,6 +66,8 @@ def _provider_text(provider: ProviderEntry, facts: Mapping[str, ModelEntry]) -> 
         lines += [f"# {head.because}.", f"geography = {_text(head.geography)}"]
     if head.region:
         lines.append(f"region = {_text(head.region)}")
+    lines += [f"# {because}." for because in provider.data_because]
+    lines += [f"{name} = {value}" for name, value in _treatment(provider).items()]
     endpoints = {entry.at: entry.endpoint for entry in provider.deployments if entry.at}
     if endpoints:
         lines.append("")
@@ -73,7 +75,7 @@ def _provider_text(provider: ProviderEntry, facts: Mapping[str, ModelEntry]) -> 
         lines += _endpoint_lines(name, endpoint, head)
     lines += ["", "# Prices in US dollars per million tokens.", "deployment = ["]
     lines += [
-        _deployment_line(provider.id, entry, facts[entry.model])
+        _deployment_line(provider, entry, facts[entry.model])
         for entry in provider.deployments
     ]
     lines.append("]")
@@ -92,12 +94,21 @@ def _endpoint_lines(name: str, endpoint: Endpoint, head: Endpoint) -> Iterator[s
     yield f"endpoint.{name} = {{ {body} }}"
 
 
+def _treatment(entry: ProviderEntry | DeploymentEntry) -> dict[str, str]:
+    """Write what is known of how data is treated."""
+    facts = {
+        "trains_on_data": entry.trains_on_data,
+        "retention_days": entry.retention_days,
+    }
+    return {name: json.dumps(fact) for name, fact in facts.items() if fact is not None}
+
+
 def _deployment_line(
-    provider_id: str, entry: DeploymentEntry, model: ModelEntry
+    provider: ProviderEntry, entry: DeploymentEntry, model: ModelEntry
 ) -> str:
     fields = {"model": _text(entry.model)}
     if entry.needs_suffix:
-        fields["id"] = _text(f"{provider_id}/{entry.model}-{entry.suffix}")
+        fields["id"] = _text(f"{provider.id}/{entry.model}-{entry.suffix}")
     if entry.at:
         fields["at"] = _text(entry.at)
     if entry.provider_model != entry.model:
@@ -110,6 +121,12 @@ def _deployment_line(
         fields["max_output_tokens"] = _number(entry.max_output_tokens)
     if entry.capabilities != model.capabilities:
         fields["capabilities"] = _capabilities(entry.capabilities)
+    of_all = _treatment(provider)
+    fields |= {
+        name: fact
+        for name, fact in _treatment(entry).items()
+        if fact != of_all.get(name)
+    }
     body = ", ".join(f"{field} = {value}" for field, value in fields.items())
     return f"  {{ {body} }},"
 

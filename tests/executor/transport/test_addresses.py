@@ -1,6 +1,8 @@
 """Which address a call goes to, and which it never does."""
 
 import asyncio
+import os
+import sys
 
 import pytest
 
@@ -11,6 +13,7 @@ from fakes.raw_provider import (
     serving,
 )
 from fakes.transport_calls import failure, send
+from holdfast.addresses import resolved_address_fault
 from holdfast_executor.transport import (
     FailureKind,
     Transport,
@@ -38,7 +41,17 @@ from holdfast_executor.transport.dialing import AddressBook, interleaved
         "[fe80::1]",
         "[fd00:ec2::254]",
         "[64:ff9b::7f00:1]",
+        "[64:ff9b:1::7f00:1]",
         "[2002:7f00:1::1]",
+        "[::127.0.0.1]",
+        "[::ffff:0:7f00:1]",
+        "[2001:0:53aa:64c::80ff:fffe]",
+        "[2606:4700::5efe:7f00:1]",
+        "[fec0::1]",
+        "[ff02::1]",
+        "100.64.0.1",
+        "192.0.0.192",
+        "255.255.255.255",
     ],
 )
 async def test_an_address_that_is_not_public_is_refused(
@@ -78,6 +91,63 @@ async def test_a_name_that_leads_inside_is_refused() -> None:
 
         assert await failure(pending) is FailureKind.ADDRESS_REFUSED
     await transport.close()
+
+
+async def test_a_name_that_leads_inside_by_the_second_look_is_refused() -> None:
+    """What it led to when it was checked is not what counts."""
+    found = iter([["8.8.8.8"], ["127.0.0.1"]])
+
+    async def resolve(host: str) -> list[str]:
+        return next(found)
+
+    first_look = await resolved_address_fault("http://provider.test", resolve=resolve)
+    transport = Transport(resolve=resolve)
+    await transport.start()
+    async with serving(answering(HELLO)) as port:
+        pending = send(
+            transport, port, host="provider.test", allow_private_network=False
+        )
+
+        assert await failure(pending) is FailureKind.ADDRESS_REFUSED
+    await transport.close()
+    assert first_look is None
+
+
+_CALL = """
+import asyncio, sys
+from holdfast_executor.transport import HttpRequest, Transport
+
+async def main():
+    transport = Transport()
+    await transport.start()
+    request = HttpRequest("POST", sys.argv[1], (), b"{}", True)
+    response = await transport.send(request, connect_timeout=30, response_timeout=30)
+    print((await response.read()).decode())
+    await response.close()
+    await transport.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_no_proxy_of_the_environment_is_heeded() -> None:
+    """It would connect where we would not, and read what is said."""
+    provider, proxy = Counted(HELLO), Counted(HELLO)
+    async with serving(provider) as port, serving(proxy) as proxy_port:
+        uri = f"http://127.0.0.1:{proxy_port}"
+        names = ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY")
+        calling = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            _CALL,
+            f"http://127.0.0.1:{port}/v1",
+            env={**os.environ, **dict.fromkeys(names, uri)},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        told, _ = await calling.communicate()
+
+    assert told == b"hello\n"
+    assert (len(provider.requests), len(proxy.requests)) == (1, 0)
 
 
 async def test_a_name_that_changes_its_address_is_refused() -> None:

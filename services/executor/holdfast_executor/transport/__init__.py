@@ -7,7 +7,6 @@ cookie or heeds a proxy of the environment. What fails says how, as a
 """
 
 from holdfast_executor.transport.client import Transport
-from holdfast_executor.transport.dialing import Resolve
 from holdfast_executor.transport.failure import FailureKind, TransportError
 from holdfast_executor.transport.limits import TransportLimits
 from holdfast_executor.transport.request import HttpRequest
@@ -17,7 +16,6 @@ __all__ = [
     "FailureKind",
     "HttpRequest",
     "HttpResponse",
-    "Resolve",
     "Transport",
     "TransportError",
     "TransportLimits",

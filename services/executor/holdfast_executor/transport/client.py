@@ -5,8 +5,9 @@ import functools
 import os
 import ssl
 
+from holdfast.addresses import Resolve
 from holdfast_executor.transport.connection import Connection
-from holdfast_executor.transport.dialing import AddressRefusedError, Resolve
+from holdfast_executor.transport.dialing import AddressRefusedError
 from holdfast_executor.transport.failure import FailureKind, TransportError
 from holdfast_executor.transport.limits import TransportLimits
 from holdfast_executor.transport.pool import Pool

@@ -8,14 +8,11 @@ import asyncio
 import contextlib
 import itertools
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from holdfast_executor.transport.addresses import is_public
-
-Resolve = Callable[[str], Awaitable[Sequence[str]]]
-"""Looks up a host name: its addresses, best first. Raises `OSError` if it has none."""
+from holdfast.addresses import Resolve, is_public
 
 AddressInfo = tuple[int, int, int, str, Any]
 """One of `socket.getaddrinfo`'s answers."""

@@ -4,13 +4,9 @@ import asyncio
 import errno
 import ssl
 
+from holdfast.addresses import Resolve
 from holdfast_executor.transport.connection import READ_BYTES, Connection
-from holdfast_executor.transport.dialing import (
-    AddressBook,
-    Place,
-    Resolve,
-    open_socket,
-)
+from holdfast_executor.transport.dialing import AddressBook, Place, open_socket
 from holdfast_executor.transport.limits import TransportLimits
 
 _TLS_HANDSHAKE_S = 3600.0

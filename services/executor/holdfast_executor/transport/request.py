@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
+from holdfast.addresses import is_host_name
 from holdfast_executor.transport.dialing import Place
 from holdfast_executor.transport.failure import FailureKind, TransportError
 
@@ -46,8 +47,6 @@ class Target:
 _PLAIN = re.compile(r"[\x21-\x7e]+")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _NOT_IN_A_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
-_NAME = re.compile(r"(?=.{1,253}\.?$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
-"""A host's name, which is of labels of 63 bytes at most: RFC 1035, section 2.3.4."""
 _PORTS = {"http": 80, "https": 443}
 _FRAMING = frozenset(
     {"connection", "content-length", "expect", "host", "transfer-encoding", "upgrade"}
@@ -80,7 +79,7 @@ def target_of(url: str, *, allow_private_network: bool) -> Target:
     if "@" in parts.netloc:
         raise _unsendable("the URL holds a credential")
     usual_port = _PORTS.get(parts.scheme)
-    if usual_port is None or port == 0 or not (is_literal or _NAME.fullmatch(host)):
+    if usual_port is None or port == 0 or not (is_literal or is_host_name(host)):
         raise _unsendable("the URL is no absolute HTTP URL")
     start = len(parts.scheme) + len("://") + len(parts.netloc)
     path = url.partition("#")[0][start:]
