@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holdfast.delivered import Delivered
 from holdfast_executor.chat import Chat
 from holdfast_executor.continuation import (
-    Delivered,
     Splice,
     Way,
     continued,

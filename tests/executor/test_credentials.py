@@ -148,6 +148,30 @@ def test_a_sealed_credential_that_is_replaced_is_used_at_once():
 
 
 @pytest.mark.parametrize(
+    ("auth", "parts"),
+    [
+        ("google", {"key": "/etc/operators-own.json"}),
+        ("google", {"source": "default"}),
+        ("sigv4", {"source": "default"}),
+        ("sigv4", {"profile": "default"}),
+        ("sigv4", {"role_arn": "r", "web_identity_token": "t"}),
+        ("bearer", {"source": "managed_identity"}),
+    ],
+)
+async def test_what_is_the_operators_is_no_sealed_credential(auth, parts):
+    """Whoever made a custom model gets no file, role or identity of the machine's."""
+    place = deployment(
+        "t",
+        auth=auth,
+        credential_id="custom:acme/t",
+        sealed_credential=SEALING.seal(parts, "custom:acme/t"),
+    )
+
+    with pytest.raises(NoProofError, match="no credential"):
+        await Authentication(Credentials({}, SEALING)).identity(place)
+
+
+@pytest.mark.parametrize(
     "keys", [None, SealingKeys(parse_keys(new_key()))], ids=["none", "others"]
 )
 async def test_what_cannot_be_opened_is_no_credential(keys):

@@ -142,6 +142,7 @@ async def test_all_steps_failing_is_told_with_every_attempt():
         "plan_id": "p1",
         "attempt_count": "3",
         "retry_after_seconds": "5",
+        "revision": "",
     }
 
 

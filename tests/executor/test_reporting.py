@@ -90,6 +90,8 @@ async def test_a_report_says_all_that_the_resolver_learns_from():
         bound_deployment_id="b/m-us",
         attempts=(attempt(),),
         retry_after_cap=timedelta(seconds=60),
+        requested_model="m",
+        trace_id="0" * 31 + "1",
     )
 
 

@@ -16,6 +16,7 @@ from fakes.scripted_provider import (
     stream,
     streamed,
 )
+from holdfast.delivered import Held
 from holdfast.errors import StreamInterruptedError
 from holdfast.events import data_of
 from holdfast.model import Capability, Limits, Outcome
@@ -133,9 +134,10 @@ async def test_a_tool_call_that_has_begun_is_not_taken_up():
         assert not s.providers[1].taken
 
 
-async def test_structured_output_is_not_taken_up():
-    """A caller parses it as it comes."""
-    body = STREAMED[:-1] + b',"response_format":{"type":"json_object"}}'
+async def test_structured_output_that_has_begun_is_not_taken_up():
+    """A caller that wants it early parses it as it comes."""
+    wanted = b',"response_format":{"type":"json_object"},"stream_validation":"end"}'
+    body = STREAMED[:-1] + wanted
     async with scene(CUT, streamed("one ", "two ", "three")) as s:
         with pytest.raises(StreamInterruptedError):
             await messages(s.stream(body))
@@ -190,3 +192,34 @@ async def test_an_error_event_is_taken_up_like_a_cut():
         taken = await messages(s.stream())
 
     assert text(taken) == "one two"
+
+
+HELD = Held("one ", pieces=1, answer_id="chatcmpl-7", created=7)
+"""What a caller has whose executor is gone."""
+
+
+async def test_an_answer_that_another_executor_began_is_ended_here():
+    """As one answer: the rest of the words, under the name that it began with."""
+    async with scene(streamed("one ", "two ", "three")) as s:
+        taken = await messages(s.stream(held=HELD))
+
+    chunks = [
+        msgspec.json.decode(data)
+        for message in taken
+        for data in data_of(message.chunks.events)
+    ]
+    assert text(taken) == "two three"
+    assert finish_reasons(taken) == ["stop"]
+    assert {(each["id"], each["created"]) for each in chunks} == {("chatcmpl-7", 7)}
+    assert not any(message.HasField("served") for message in taken)
+    assert taken[-1].HasField("completed")
+    assert s.outcomes == [("a/m-eu", Outcome.SUCCEEDED)]
+
+
+async def test_an_answer_that_another_executor_began_is_not_ended_otherwise():
+    """Nobody says what the caller has, so nobody goes on with it."""
+    async with scene(streamed("four ", "five")) as s:
+        with pytest.raises(StreamInterruptedError) as raised:
+            await messages(s.stream(held=HELD))
+
+    assert raised.value.metadata["delivered_tokens"] == "1"

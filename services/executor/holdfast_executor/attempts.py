@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 from holdfast.model import (
     Allowance,
     Attempt,
+    GuardrailResult,
     Limits,
     Plan,
     PlanStep,
@@ -18,6 +19,7 @@ from holdfast.model import (
     Usage,
 )
 from holdfast.pricing import cache_saving_usd_nanos, cost_usd_nanos
+from holdfast.spans import attempt_span_id
 from holdfast_executor.dialects import ProviderError
 from holdfast_executor.residency import Evidence, observed_elsewhere
 
@@ -57,6 +59,8 @@ class Record:
         choice_count: How many answers were asked for.
         azure_region: What Azure said of where it was worked on, if it did.
         left_out: The caller's fields that the dialect has no counterpart for.
+        traceparent: Names its span to whom it calls, as W3C Trace Context has it.
+            Empty: it is not named.
     """
 
     step: PlanStep
@@ -75,6 +79,7 @@ class Record:
     choice_count: int = 1
     azure_region: str = ""
     left_out: tuple[str, ...] = ()
+    traceparent: str = ""
 
     def observed_geography(self, usage: Usage | None) -> str:
         """Say where it was worked on, if not where its deployment promises."""
@@ -132,6 +137,7 @@ class Progress:
         begun: All that were begun.
         ended: The ordinals of attempts that have ended though their answers are
             served yet.
+        guardrail_results: What guardrails have found so far.
     """
 
     order: Order
@@ -140,14 +146,16 @@ class Progress:
     attempts: list[Attempt] = field(default_factory=list)
     begun: list[Record] = field(default_factory=list)
     ended: set[int] = field(default_factory=set)
+    guardrail_results: list[GuardrailResult] = field(default_factory=list)
 
     def begin(
         self, step: PlanStep, tried_credentials: frozenset[str] = frozenset()
     ) -> Record:
         """Note that an attempt starts."""
+        ordinal = len(self.begun) + 1
         record = Record(
             step,
-            len(self.begun) + 1,
+            ordinal,
             self.order.plan.limits,
             self.order.deadline,
             self.now_ms(),
@@ -155,6 +163,7 @@ class Progress:
             sum(attempt.cost_usd_nanos for attempt in self.attempts),
             self.order.plan.session_key,
             tried_credentials=tried_credentials,
+            traceparent=traceparent(self.order.plan, ordinal),
         )
         if record.is_probe:
             first = record.limits.first_token_timeout * _PROBE_PATIENCE
@@ -211,6 +220,11 @@ class Progress:
         return timedelta(seconds=max(0.0, now - record.start))
 
 
+def traceparent(plan: Plan, ordinal: int) -> str:
+    """Name an attempt's span: version, trace, span, and that it is recorded."""
+    return f"00-{plan.trace_id}-{attempt_span_id(plan.plan_id, ordinal)}-01"
+
+
 _MOST_WORDS = 200
 """Characters of a failure's message in an attempt, as attempt.proto bounds it."""
 
@@ -221,7 +235,8 @@ def safe_words(error: ProviderError) -> str:
     A provider's words are for the caller: they may quote the prompt, and an
     attempt is kept and shown to others.
     """
-    own_words = error.message if error.http_status == 0 else error.code
+    is_own = error.http_status == 0 or error.unfit is not None
+    own_words = error.message if is_own else error.code
     return own_words[:_MOST_WORDS]
 
 

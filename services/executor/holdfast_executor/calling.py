@@ -242,10 +242,15 @@ def _request(
     return HttpRequest(
         "POST",
         url,
-        (*encoded.headers, *proof),
+        (*encoded.headers, *proof, *_named(record)),
         encoded.body,
         deployment.allow_private_network,
     )
+
+
+def _named(record: Record) -> tuple[tuple[str, str], ...]:
+    """Name the attempt to its provider, whose own spans are then below it."""
+    return (("traceparent", record.traceparent),) if record.traceparent else ()
 
 
 async def _refused(

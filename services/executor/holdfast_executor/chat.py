@@ -51,6 +51,8 @@ class Chat:
         choice_count: How many answers are asked for, `n`.
         media: What has been fetched of what it names by address. Grows while
             attempts are made, so that nothing is fetched twice.
+        translated: Whether the caller wrote it in another API's format, so that it
+            holds fields which OpenAI's does not have.
     """
 
     body: bytes
@@ -59,10 +61,15 @@ class Chat:
     max_tokens: int = 0
     choice_count: int = 1
     media: Media = field(default_factory=Media, compare=False, repr=False)
+    translated: bool = False
 
     @classmethod
-    def parse(cls, body: bytes) -> "Chat":
+    def parse(cls, body: bytes, *, translated: bool = False) -> "Chat":
         """Read what decides how the request is carried out.
+
+        Args:
+            body: The caller's, or what the edge has made of it.
+            translated: Whether the edge has.
 
         Raises:
             msgspec.DecodeError: The body is no such JSON object.
@@ -78,6 +85,7 @@ class Chat:
             include_usage=bool(options and options.include_usage),
             max_tokens=routing.max_completion_tokens or routing.max_tokens or 0,
             choice_count=routing.n if isinstance(routing.n, int) else 1,
+            translated=translated,
         )
         vars(chat)["fields"] = fields
         return chat

@@ -8,33 +8,19 @@ answers has gone out: two halves of those do not make a whole.
 """
 
 import dataclasses
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 import msgspec
 
+from holdfast.delivered import BEGIN, END, Held, chunks, obstacle
 from holdfast_executor.chat import Chat
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
-_UNREAD_BYTES = 64 * 1024
-"""Of events that are kept as they came: some 250, read in well under a millisecond.
-Their text is a fiftieth of that, and is all that has to be kept of them."""
-
-_MOST_CHARACTERS = 1_000_000
-"""Of a text that is kept to be taken up: a quarter of a million tokens, which is
-more than models write and less than a thousand such streams would mind."""
-
-_BEGIN = b"data: "
-_END = b"\n\n"
-
 _TEXT_FORMATS = (None, "text")
 """Values of `response_format.type` under which an answer is words."""
-
-_WORDS = ("content", "reasoning_content", "reasoning", "reasoning_details")
-"""What a delta may say without having begun something that has to be whole."""
 
 
 class Way(Enum):
@@ -74,84 +60,8 @@ def continued(chat: Chat, text: str, tokens: int) -> Chat:
         most = _decode(fields[name]) if name in fields else None
         if isinstance(most, int):
             fields[name] = msgspec.Raw(_encode(max(1, most - tokens)))
-    return dataclasses.replace(Chat.parse(_encode(fields)), media=chat.media)
-
-
-@dataclass(slots=True)
-class Held:
-    """What a caller holds of an answer.
-
-    Attributes:
-        text: Of the answer itself; reasoning is not part of it.
-        pieces: How many deltas that text came in, about a token each.
-        obstacle: Why it cannot be taken up; empty if it can.
-        answer_id: The `id` of its chunks; likewise `created`.
-        is_finished: Whether it said why it ended.
-    """
-
-    text: str = ""
-    pieces: int = 0
-    obstacle: str = ""
-    answer_id: str = ""
-    created: int = 0
-    is_finished: bool = False
-
-
-class Delivered:
-    """Remembers a stream as it goes out, at next to no cost until it breaks off."""
-
-    def __init__(self) -> None:
-        self._held = Held()
-        self._texts: list[str] = []
-        self._characters = 0
-        self._unread: list[bytes] = []
-        self._unread_bytes = 0
-
-    def add(self, events: bytes) -> None:
-        """Take whole events as they were sent."""
-        if self._characters > _MOST_CHARACTERS:
-            self._held.pieces += events.count(_BEGIN)
-            return
-        self._unread.append(events)
-        self._unread_bytes += len(events)
-        if self._unread_bytes > _UNREAD_BYTES:
-            self._digest()
-
-    def read(self) -> Held:
-        """Say what the caller holds."""
-        self._digest()
-        self._held.text = "".join(self._texts)
-        self._texts = [self._held.text]
-        return self._held
-
-    def _digest(self) -> None:
-        """Keep the words of what is unread, and let go of the rest."""
-        held = self._held
-        for chunk in _chunks(b"".join(self._unread)):
-            held.answer_id = held.answer_id or str(chunk.get("id", ""))
-            held.created = held.created or int(chunk.get("created", 0))
-            for choice in chunk.get("choices", ()):
-                held.is_finished |= bool(choice.get("finish_reason"))
-                delta = choice.get("delta") or {}
-                held.obstacle = held.obstacle or _obstacle(choice, delta)
-                if content := delta.get("content"):
-                    self._texts.append(content)
-                    self._characters += len(content)
-                    held.pieces += 1
-        self._unread.clear()
-        self._unread_bytes = 0
-        if self._characters > _MOST_CHARACTERS:
-            held.obstacle = held.obstacle or "the answer is too long to be kept"
-            self._texts.clear()
-
-
-def _obstacle(choice: dict[str, Any], delta: dict[str, Any]) -> str:
-    if choice.get("index"):
-        return "there are several answers"
-    for name, value in delta.items():
-        if value and name != "role" and name not in _WORDS:
-            return f"part of `{name}` has gone out"
-    return ""
+    rest = Chat.parse(_encode(fields), translated=chat.translated)
+    return dataclasses.replace(rest, media=chat.media)
 
 
 class Splice:
@@ -182,7 +92,7 @@ class Splice:
         if self.differs:
             return b""
         written = []
-        for chunk in _chunks(events):
+        for chunk in chunks(events):
             choices = [
                 fitted
                 for choice in chunk.get("choices", ())
@@ -196,7 +106,7 @@ class Splice:
                     created=self._held.created,
                     choices=choices,
                 )
-                written.append(_BEGIN + _encode(chunk) + _END)
+                written.append(BEGIN + _encode(chunk) + END)
         return b"".join(written)
 
     def _choice(self, choice: dict[str, Any]) -> dict[str, Any] | None:
@@ -207,7 +117,7 @@ class Splice:
         delta["content"] = self._new(delta.get("content") or "")
         if not delta["content"]:
             del delta["content"]
-        if not self.has_joined and (finish_reason or _obstacle(choice, delta)):
+        if not self.has_joined and (finish_reason or obstacle(choice, delta)):
             # There are no more words: they have all been said again, or never are.
             self.has_joined = True
             self.differs = self._must_repeat and self._said != self._again
@@ -240,11 +150,3 @@ class Splice:
             return ""
         self.has_joined = True
         return self._said.lstrip() if self._again else self._said
-
-
-def _chunks(events: bytes) -> list[dict[str, Any]]:
-    return [
-        _decode(event.removeprefix(_BEGIN))
-        for event in events.split(_END)
-        if event.startswith(_BEGIN + b"{")
-    ]

@@ -5,7 +5,8 @@ from datetime import timedelta
 from holdfast.model import Attempt, Outcome, Usage
 from holdfast_executor.attempts import Progress, Record, is_late, safe_words
 from holdfast_executor.dialects import ProviderError
-from holdfast_executor.rescue import Rescue, Stream
+from holdfast_executor.guardrails.stream import Source
+from holdfast_executor.rescue import Rescue
 
 
 class Delivery:
@@ -15,7 +16,7 @@ class Delivery:
         stream: The one that is being read.
     """
 
-    def __init__(self, stream: Stream, rescue: Rescue, progress: Progress) -> None:
+    def __init__(self, stream: Source, rescue: Rescue, progress: Progress) -> None:
         """Begin to deliver.
 
         Args:
@@ -56,10 +57,13 @@ class Delivery:
             if self.stream.failure is None:
                 self._is_whole = True
                 return b""
+            if self.stream.failure.outcome is Outcome.BLOCKED:
+                await self._note(Outcome.BLOCKED)
+                return b""
             if is_late(self._progress.order.deadline):
                 # It was the caller's time that ran out, not the deployment's.
                 return b""
-            await self._note(Outcome.INTERRUPTED)
+            await self._note(_outcome(self.stream.failure))
             taken_up = await self._rescue.take_up(self.stream)
             if taken_up is None:
                 return b""
@@ -89,6 +93,11 @@ class Delivery:
                 message=safe_words(stream.failure) if stream.failure else "",
             )
         )
+
+
+def _outcome(failure: ProviderError) -> Outcome:
+    """Say how an attempt ended that had begun to answer."""
+    return Outcome.INTERRUPTED if failure.unfit is None else failure.outcome
 
 
 def ended_attempt(  # noqa: PLR0913 - each is one fact about the attempt

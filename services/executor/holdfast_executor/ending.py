@@ -33,7 +33,6 @@ class Ending:
         *,
         surface: str,
         streamed: bool,
-        body: bytes,
     ) -> None:
         """Note that a request was taken.
 
@@ -42,7 +41,6 @@ class Ending:
             tell: Takes how it ended.
             surface: Which API it was written in.
             streamed: Whether its answer is.
-            body: The request's; kept only where the project keeps content.
         """
         self._progress = progress
         self._tell = tell
@@ -51,7 +49,7 @@ class Ending:
         self._start = asyncio.get_running_loop().time()
         self._start_ms = time.time_ns() // 1_000_000
         self._keeps = progress.order.plan.content_retained
-        self._body = body if self._keeps else b""
+        self._body = b""
         self._pieces: list[bytes] = []
         self._kept_bytes = 0
         self._left_out_bytes = 0
@@ -90,8 +88,10 @@ class Ending:
                 error_reason=reason,
                 session_affinity=self._affinity,
                 attempt_count=len(attempts),
+                fell_back=len({each.deployment_id for each in attempts}) > 1,
                 cost_usd_nanos=sum(each.cost_usd_nanos for each in attempts),
                 tags=plan.tags,
+                guardrail_results=tuple(self._progress.guardrail_results),
                 request_content=self._body[:MOST_CONTENT_BYTES],
                 response_content=b"".join(self._pieces),
                 content_bytes_left_out=self._left_out_bytes
@@ -106,6 +106,14 @@ class Ending:
         self._deployment_id = deployment_id
         self._response_model = response_model
         self._affinity = affinity
+
+    def asks(self, body: bytes) -> None:
+        """Keep what was asked, where the project keeps content.
+
+        Args:
+            body: The request's, as providers get it.
+        """
+        self._body = body if self._keeps else b""
 
     def begins(self) -> None:
         """Note that the first content goes to the caller."""

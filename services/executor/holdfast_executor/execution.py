@@ -9,13 +9,25 @@ once its first content is there, and until then a failure falls back unseen.
 import asyncio
 import dataclasses
 import zlib
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from datetime import timedelta
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import structlog
 
-from holdfast.errors import DeadlineExceededError, GatewayError, PlanRefusedError
+from holdfast.errors import (
+    DeadlineExceededError,
+    ExecutionError,
+    GatewayError,
+    PlanRefusedError,
+)
 from holdfast.model import (
     Deployment,
     Hedge,
@@ -24,33 +36,21 @@ from holdfast.model import (
     StepReason,
 )
 from holdfast.outcome import CONSEQUENCES, Then
-from holdfast.policy import objection
+from holdfast.policy import broken_promise, objection
 from holdfast_executor.attempts import Empty, Progress, Record, is_late
 from holdfast_executor.dialects import ProviderError
 from holdfast_executor.hedging import Race
 from holdfast_executor.lessons import Lessons
 from holdfast_executor.retry_budget import Fare
+from holdfast_executor.retrying import UNREADABLE, Retrying
 from holdfast_executor.verdict import verdict
 
 _log = structlog.get_logger("holdfast.executor")
 
-_RETRIABLE = frozenset(
-    {Outcome.RATE_LIMITED, Outcome.SERVER_ERROR, Outcome.CONNECTION_FAILED}
-)
-"""What may be asked of the same deployment again. A silent one is not: its next
-silence would cost as much time as this one."""
-
-_BACKOFF = timedelta(milliseconds=250)
-"""Before the same deployment is asked again, doubling; what SDKs begin with too."""
-
-
-_PIN_RETRIES = 2
-"""How often a pinned deployment is asked again, whose place no other may take:
-as often as SDKs do."""
-
-_PIN_WAIT = timedelta(seconds=5)
-"""What it may ask to be left alone for at most. The caller waits all the while,
-and can do longer waits itself."""
+_MOST_MADE = 32
+"""Attempts of one request, those that correct an answer included: above the eighteen
+that the defaults allow, and a bound on what one request can cost. `max_attempts` where
+that is more."""
 
 _SPREAD = 0.1
 """By what share of itself a wait is longer at most, so that those who were refused
@@ -65,14 +65,13 @@ Call = Callable[[Record], Awaitable[_CameTo[_Answer]]]
 """Calls a deployment; a failure is a value, not an exception."""
 
 
+Arrange = Callable[[Sequence[PlanStep]], Sequence[PlanStep]]
+"""Puts the steps of a plan into another order."""
+
 _ABANDONED = ProviderError(Outcome.CANCELLED, "the caller went away")
 _NEEDLESS = ProviderError(
     Outcome.CANCELLED, "the attempt beside it decided the request"
 )
-_UNREADABLE = ProviderError(
-    Outcome.PARSE_FAILED, "the provider's answer could not be read"
-)
-
 _EMPTY = ProviderError(
     Outcome.PARSE_FAILED, "the model stopped without a word", http_status=200
 )
@@ -87,6 +86,7 @@ class Walk(Generic[_Answer]):
         call: Call[_Answer],
         lessons: Lessons | None = None,
         drop: Callable[[_Answer], Awaitable[None]] | None = None,
+        arrange: Arrange | None = None,
     ) -> None:
         """Begin before the first step.
 
@@ -97,6 +97,7 @@ class Walk(Generic[_Answer]):
             lessons: What earlier requests taught. None: nothing.
             drop: Lets go of an answer that nobody will have. None: there is
                 nothing to let go of.
+            arrange: Puts the steps into another order. None: that of the plan.
         """
         self._drop = drop
         self._hedged_id = ""
@@ -108,6 +109,9 @@ class Walk(Generic[_Answer]):
         self._untried: list[timedelta] = []
         self._progress = progress
         self._order = progress.order
+        steps = progress.order.plan.steps
+        self._plan_steps = steps if arrange is None else arrange(steps)
+        self._corrections = 0
         self._call = call
         self._window = 0
         self._failures: list[ProviderError] = []
@@ -124,7 +128,9 @@ class Walk(Generic[_Answer]):
         """
         try:
             return await self._go()
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, ExecutionError):
+                error.metadata["revision"] = self._order.plan.revision
             await self._forget()
             raise
 
@@ -158,12 +164,12 @@ class Walk(Generic[_Answer]):
     def _steps(self) -> Iterator[PlanStep]:
         """Give the steps that may be tried, each as its turn comes."""
         plan = self._order.plan
-        for step in by_health(plan.steps, self._lessons.resting.left):
-            if self._made >= plan.limits.max_attempts:
+        for step in by_health(self._plan_steps, self._lessons.resting.left):
+            if not self._has_room():
                 return
             if self._too_small(step) or step.deployment.id == self._hedged_id:
                 continue
-            rule = objection(plan.policies, step.deployment)
+            rule = self._objection(step)
             if rule is not None:
                 self._refused += 1
                 _log.error(
@@ -174,6 +180,19 @@ class Walk(Generic[_Answer]):
                 )
             elif not self._made or self._may_try(step):
                 yield step
+
+    def _objection(self, step: PlanStep) -> str | None:
+        """Say why the policies of the plan do not allow a step, None if they do.
+
+        Asked just before each call, since what a deployment promises may turn out
+        otherwise at any time.
+        """
+        policies = self._order.plan.policies
+        if not policies:
+            return None
+        return objection(policies, step.deployment) or broken_promise(
+            policies, step.deployment, self._lessons.strays.place
+        )
 
     def _may_be_hedged(self, step: PlanStep) -> bool:
         """Tell whether another may be asked beside a step: beside the first alone."""
@@ -223,14 +242,14 @@ class Walk(Generic[_Answer]):
         is_first = self._made == 1 and bool(self._progress.under_way())
         if not is_first or plan.limits.max_attempts == 1:
             return None
-        for each in by_health(plan.steps, lessons.resting.left):
+        for each in by_health(self._plan_steps, lessons.resting.left):
             if _left(each, lessons.resting.left) is not None:
                 return None
             if (
                 each.deployment.id != step.deployment.id
                 and each.reason is not StepReason.PROBE
                 and not lessons.budget.has_just_failed(each.deployment.id)
-                and objection(plan.policies, each.deployment) is None
+                and self._objection(each) is None
             ):
                 return each if lessons.hedges.take(plan.caller) else None
         return None
@@ -336,16 +355,7 @@ class Walk(Generic[_Answer]):
         """
         limits = self._order.plan.limits
         budget, caller = self._lessons.budget, self._order.plan.caller
-        retries = 0 if once else limits.retries_per_deployment
-        if step.reason is StepReason.PINNED:
-            retries = max(retries, _PIN_RETRIES)
-        longest_wait = (
-            min(_PIN_WAIT, limits.retry_after_cap)
-            if retries > limits.retries_per_deployment
-            else limits.retry_after_cap
-        )
-        tries = 0
-        is_spoilt = False
+        retrying = Retrying(step.reason, limits, once=once)
         tried_credentials: frozenset[str] = frozenset()
         while True:
             record = self._progress.begin(step, tried_credentials)
@@ -358,7 +368,7 @@ class Walk(Generic[_Answer]):
                     plan_id=self._order.plan.plan_id,
                     deployment_id=step.deployment.id,
                 )
-                answer = _UNREADABLE
+                answer = UNREADABLE
             except BaseException:
                 why = _NEEDLESS if self._is_decided else _ABANDONED
                 self._progress.fail(record, why)
@@ -372,36 +382,22 @@ class Walk(Generic[_Answer]):
             self._progress.fail(record, answer)
             self._failures.append(answer)
             budget.failed(step.deployment.id, answer.outcome)
+            if answer.unfit is not None:
+                # It answered; what the model wrote is no fault of the place.
+                budget.answered(caller, step.deployment.id, fare)
             tried_credentials = record.tried_credentials
-            again = answer.ask_again
-            if CONSEQUENCES[answer.outcome].then is Then.AGAIN:
-                again = not is_spoilt and answer is not _UNREADABLE
-                is_spoilt = True
+            wait = retrying.wait(answer)
             if (
-                again
-                and not once
-                and not record.is_probe
-                and not self._is_late()
-                and self._made < limits.max_attempts
-                and self._may_try(step)
-            ):
-                fare = self._fare
-                continue
-            tries += 1
-            wait = max(
-                answer.retry_after or timedelta(), _BACKOFF * (1 << min(tries, 8) - 1)
-            )
-            if (
-                tries > retries
-                or record.is_probe
-                or answer.outcome not in _RETRIABLE
-                or wait > longest_wait
-                or self._made >= limits.max_attempts
+                wait is None
+                or self._is_late()
+                or not self._has_room(corrects=retrying.corrects)
+                or self._objection(step) is not None
                 or not self._may_try(step)
                 or not await self._slept(wait + wait * _SPREAD * self._place)
             ):
                 return answer
             fare = self._fare
+            self._corrections += retrying.corrects
 
     @property
     def _place(self) -> float:
@@ -410,6 +406,8 @@ class Walk(Generic[_Answer]):
 
     async def _slept(self, wait: timedelta) -> bool:
         """Wait, unless the request would end meanwhile."""
+        if not wait:
+            return True
         seconds = wait.total_seconds()
         if asyncio.get_running_loop().time() + seconds >= self._order.deadline:
             return False
@@ -418,8 +416,18 @@ class Walk(Generic[_Answer]):
 
     @property
     def _made(self) -> int:
-        """How many attempts count: a probe is for the others, not for the caller."""
-        return len(self._progress.begun) - self._probes
+        """How many attempts count: a probe is for the others, not for the caller.
+
+        And what corrects an answer is counted by its own limit.
+        """
+        return len(self._progress.begun) - self._probes - self._corrections
+
+    def _has_room(self, *, corrects: bool = False) -> bool:
+        """Tell whether the limits allow a further attempt."""
+        most = self._order.plan.limits.max_attempts
+        if len(self._progress.begun) >= max(most, _MOST_MADE):
+            return False
+        return corrects or self._made < most
 
     def _may_try(self, step: PlanStep) -> bool:
         """Tell whether the project's budget allows a further attempt."""
@@ -477,6 +485,8 @@ class Walk(Generic[_Answer]):
             self._untried,
             longest_wait=self._order.plan.limits.retry_after_cap,
             incomparable=self._order.plan.incomparable_models,
+            # No guardrail has looked into what is no answer.
+            keeps=self._order.plan.content_retained and not self._order.plan.guardrails,
         )
 
 

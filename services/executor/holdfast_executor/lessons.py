@@ -6,7 +6,6 @@ from this executor's own attempts.
 """
 
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,6 +14,8 @@ from holdfast.health import Rests, health_keys
 from holdfast.model import Deployment
 from holdfast_executor.hedging import HedgeBudget
 from holdfast_executor.retry_budget import RetryBudget
+from holdfast_executor.strays import Strays
+from holdfast_executor.structured.track_record import TrackRecord
 
 
 def _now_ms() -> int:
@@ -66,14 +67,10 @@ class Resting:
 
 @dataclass(frozen=True, slots=True)
 class Lessons:
-    """What a request is told of those before it.
-
-    Attributes:
-        strays: By deployment, the attempts that were worked on elsewhere than it
-            promises.
-    """
+    """What a request is told of those before it."""
 
     resting: Resting = field(default_factory=Resting)
     budget: RetryBudget = field(default_factory=RetryBudget)
-    strays: Counter[str] = field(default_factory=Counter)
+    strays: Strays = field(default_factory=Strays)
     hedges: HedgeBudget = field(default_factory=HedgeBudget)
+    forms: TrackRecord = field(default_factory=TrackRecord)

@@ -42,13 +42,22 @@ class _Figures(Collector):
             "Deployments that are left aside, as the resolver last said.",
             value=self._lessons.resting.count,
         )
+        forms = CounterMetricFamily(
+            "holdfast_executor_structured_answers",
+            "Answers that were to have a form, by whether they did.",
+            labels=["result"],
+        )
+        judged = self._lessons.forms.counts
+        for each in fields(judged):
+            forms.add_metric([each.name], getattr(judged, each.name))
+        yield forms
         strays = CounterMetricFamily(
             "holdfast_executor_residency_contradictions",
             "Attempts that were worked on elsewhere than their deployment promises, "
             "by its address or by the provider's own word.",
             labels=["deployment"],
         )
-        for deployment_id, many in self._lessons.strays.items():
+        for deployment_id, many in self._lessons.strays.counts.items():
             strays.add_metric([deployment_id], many)
         yield strays
 

@@ -23,7 +23,7 @@ _log = structlog.get_logger("holdfast.executor")
 
 _MOST_WAITING = 10_000
 """Reports kept while no resolver is there: some seconds of heavy load. A report
-that is dropped delays learning and loses nothing else."""
+that is dropped delays learning, and what it cost is in no budget and in no trace."""
 
 _BATCH = 200
 """Reports of one call; about 40 KiB."""
@@ -97,6 +97,9 @@ class Reporter:
                 plan.bound_deployment_id,
                 (attempt,),
                 plan.limits.retry_after_cap,
+                requested_model=plan.requested_model,
+                reservation=plan.reservation,
+                trace_id=plan.trace_id,
             )
         )
         if _changes_something(order, attempt):
@@ -148,6 +151,8 @@ class Reporter:
                     (),
                     plan.limits.retry_after_cap,
                     finished=finished,
+                    reservation=plan.reservation,
+                    trace_id=plan.trace_id,
                 )
             )
         self._content_bytes += content

@@ -8,6 +8,7 @@ one stream. How two halves are fitted together is decided in `continuation.py`.
 import dataclasses
 from datetime import timedelta
 
+from holdfast.delivered import Delivered, Held
 from holdfast.errors import GatewayError
 from holdfast.model import Capability, Outcome, PlanStep, Usage
 from holdfast_executor import answer
@@ -15,8 +16,6 @@ from holdfast_executor.attempts import Order, Progress, Record, is_late
 from holdfast_executor.calling import Caller
 from holdfast_executor.chat import Chat
 from holdfast_executor.continuation import (
-    Delivered,
-    Held,
     Splice,
     Way,
     continued,
@@ -24,8 +23,10 @@ from holdfast_executor.continuation import (
 )
 from holdfast_executor.dialects import ProviderError, StreamDecoder
 from holdfast_executor.execution import Walk
+from holdfast_executor.guardrails.guard import Guard
+from holdfast_executor.guardrails.stream import Source
 from holdfast_executor.lessons import Lessons
-from holdfast_executor.streaming import OpenStream, open_stream
+from holdfast_executor.streaming import open_stream
 
 _BYTES_PER_TOKEN = 4
 """The usual rule of thumb for English, where a provider has said nothing."""
@@ -43,9 +44,7 @@ _UNABLE = frozenset({Outcome.REJECTED, Outcome.CAPABILITY_MISSING})
 class TakenUp:
     """A stream that goes on where another one broke off. As an `OpenStream` is."""
 
-    def __init__(
-        self, stream: OpenStream, splice: Splice, held: Held, new: bytes
-    ) -> None:
+    def __init__(self, stream: Source, splice: Splice, held: Held, new: bytes) -> None:
         """Go on with a stream.
 
         Args:
@@ -98,14 +97,16 @@ class TakenUp:
         await self._stream.close()
 
 
-Stream = OpenStream | TakenUp
-
-
 class Rescue:
     """What is known of one caller's stream, and what can be done if it breaks."""
 
     def __init__(
-        self, caller: Caller, chat: Chat, progress: Progress, lessons: Lessons
+        self,
+        caller: Caller,
+        chat: Chat,
+        progress: Progress,
+        lessons: Lessons,
+        guard: Guard,
     ) -> None:
         """Begin with nothing delivered.
 
@@ -114,15 +115,17 @@ class Rescue:
             chat: What was asked.
             progress: Of the request.
             lessons: What earlier requests taught.
+            guard: What streams pass through before anything is done with them.
         """
         self.delivered = Delivered()
         self._caller = caller
         self._chat = chat
         self._progress = progress
         self._lessons = lessons
+        self._guard = guard
         self._refuse_beginnings: set[str] = set()
 
-    def usage(self, stream: Stream) -> Usage:
+    def usage(self, stream: Source) -> Usage:
         """Say what a stream that broke off has used, by what came of it at least."""
         return self._estimated(stream.decoder, self.delivered.read().pieces)
 
@@ -133,11 +136,20 @@ class Rescue:
         output_tokens = max(reported.output_tokens, pieces)
         return dataclasses.replace(reported, output_tokens=output_tokens)
 
-    async def take_up(self, broken: Stream) -> TakenUp | None:
+    async def resume(self, held: Held) -> TakenUp | None:
+        """Go on with a stream whose executor is gone; None if nobody can.
+
+        Args:
+            held: What the caller has of it.
+        """
+        self.delivered = Delivered(held)
+        return await self.take_up(None)
+
+    async def take_up(self, broken: Source | None) -> TakenUp | None:
         """Have another deployment go on with a stream; None if none can.
 
         Args:
-            broken: Its attempt has ended.
+            broken: Its attempt has ended. None: another executor had it.
         """
         order = self._progress.order
         held = self.delivered.read()
@@ -162,7 +174,7 @@ class Rescue:
         except GatewayError:
             return None
 
-    def _steps(self, broken: Stream) -> tuple[PlanStep, ...]:
+    def _steps(self, broken: Source | None) -> tuple[PlanStep, ...]:
         """Say who may go on: all that are untried, then the one that broke off.
 
         Not if it fell silent: its next silence would cost as much time.
@@ -173,7 +185,8 @@ class Rescue:
             for step in self._progress.order.plan.steps
             if step.deployment.id not in tried
         ]
-        if broken.failure and broken.failure.outcome is not Outcome.TIMED_OUT:
+        failure = None if broken is None else broken.failure
+        if broken and failure and failure.outcome is not Outcome.TIMED_OUT:
             steps.append(broken.record.step)
         return tuple(steps)
 
@@ -192,7 +205,10 @@ class Rescue:
         trace_id = self._progress.order.plan.trace_id
         stream = await open_stream(self._caller, chat, record, trace_id)
         if not isinstance(stream, ProviderError):
-            return await self._joined(stream, Splice(held, way), held)
+            # The caller has what was let through, and that is what is repeated.
+            before = held.text if way is Way.CONTINUE else ""
+            passed = self._guard.around(stream, before)
+            return await self._joined(passed, Splice(held, way), held)
         if stream.outcome not in _UNABLE:
             return stream
         # About what we made of the request, not about what the caller asked.
@@ -203,7 +219,7 @@ class Rescue:
         )
 
     async def _joined(
-        self, stream: OpenStream, splice: Splice, held: Held
+        self, stream: Source, splice: Splice, held: Held
     ) -> TakenUp | ProviderError:
         """Read a stream until it says something that the caller does not have."""
         new = b""

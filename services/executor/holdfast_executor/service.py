@@ -1,6 +1,7 @@
 """The executor itself: an `Executor` for whoever lives in the same process."""
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import AsyncGenerator, Callable
 from datetime import timedelta
@@ -10,27 +11,37 @@ import structlog
 from holdfast import convert
 from holdfast.api.executor.v1 import executor_service_pb2 as pb
 from holdfast.api.routing.v1 import plan_pb2
-from holdfast.errors import StreamInterruptedError
-from holdfast.model import Attempt, Finished, Outcome, SessionAffinity
-from holdfast.ports import ExecuteRequest, ExecuteResponse
+from holdfast.delivered import Held
+from holdfast.errors import ExecutionError, StreamInterruptedError
+from holdfast.model import Attempt, Finished, SessionAffinity
+from holdfast.ports import ExecuteRequest, ExecuteResponse, Resolver
 from holdfast.pricing import usd
 from holdfast.signing import PlanKeys, SignedPlan
 from holdfast_executor.attempts import Empty, Order, Progress, Record
 from holdfast_executor.calling import Caller
+from holdfast_executor.chat import Chat
 from holdfast_executor.delivery import Delivery, ended_attempt
 from holdfast_executor.dialects import ProviderError
 from holdfast_executor.ending import Ending, TellFinished
 from holdfast_executor.execution import Walk
+from holdfast_executor.guardrails.guard import Guard
+from holdfast_executor.guardrails.judging import Judging
+from holdfast_executor.guardrails.stream import Source
 from holdfast_executor.lessons import Lessons
 from holdfast_executor.rescue import Rescue
-from holdfast_executor.streaming import OpenStream
+from holdfast_executor.structured.checker import Checker
+from holdfast_executor.structured.form import Form, Forms
+from holdfast_executor.structured.streams import Beginning
+from holdfast_executor.structured.under_way import UnderWay
 from holdfast_executor.surfaces import (
+    CHATS,
     SURFACE_NAMES,
     ask_streamed,
-    asking,
+    errand,
     streamed_chat,
 )
 from holdfast_executor.unary import Answer
+from holdfast_executor.verdict import structured_output_invalid
 
 _log = structlog.get_logger("holdfast.executor")
 
@@ -50,6 +61,12 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+_SILENT_AT_MOST_S = 15.0
+"""How long a stream whose answer is held back shows nothing at all. Then its head is
+sent, so that the edge keeps the connection open: proxies close after 60 s of silence,
+impatient clients after 30 s."""
+
+
 class ExecutorService:
     """Carries out plans that bear the resolver's signature."""
 
@@ -62,6 +79,8 @@ class ExecutorService:
         answering: Answering = _nobody,
         finished: TellFinished = _untold,
         lessons: Lessons | None = None,
+        resolver: Resolver | None = None,
+        silent_at_most_s: float = _SILENT_AT_MOST_S,
     ) -> None:
         """Put the parts together.
 
@@ -72,6 +91,9 @@ class ExecutorService:
             answering: Takes a probe that has begun to be answered.
             finished: Takes each request as it ends.
             lessons: What earlier requests taught. None: nothing yet.
+            resolver: Makes plans for guardrails' judges. None: they fail.
+            silent_at_most_s: How long a stream whose answer is held back shows
+                nothing, in seconds.
         """
         self._plan_keys = plan_keys
         self._caller = caller
@@ -79,6 +101,9 @@ class ExecutorService:
         self._answering = answering
         self._finished = finished
         self._lessons = lessons or Lessons()
+        self._forms = Forms(Checker(), self._lessons.forms)
+        self._judging = Judging(resolver, self._unguarded)
+        self._silent_at_most_s = silent_at_most_s
 
     async def execute(
         self, request: ExecuteRequest, *, deadline: float | None = None
@@ -88,73 +113,119 @@ class ExecutorService:
         Raises:
             PlanRefusedError: The plan is not the resolver's, or has expired.
             RequestMalformedError: The body is no request of its surface.
-            ExecutionError: No deployment answered.
+            ExecutionError: No deployment answered, or a guardrail let nothing
+                through.
         """
+        return await self._execute(self._order(request.plan, deadline), request)
+
+    async def _unguarded(
+        self, request: ExecuteRequest, deadline: float
+    ) -> ExecuteResponse:
+        """Execute a judge's request: it is not asked about itself."""
         order = self._order(request.plan, deadline)
-        ask = asking(request.surface, request.body)
+        plan = dataclasses.replace(order.plan, guardrails=())
+        return await self._execute(Order(plan, order.deadline), request)
+
+    async def _execute(self, order: Order, request: ExecuteRequest) -> ExecuteResponse:
         progress = Progress(order, self._told, _now_ms)
-
-        async def call(record: Record) -> Answer | Empty[Answer] | ProviderError:
-            return await ask(self._caller, record, order.plan.trace_id)
-
         with self._ending(progress, request, streamed=False) as ending:
-            answer = await Walk(progress, call, self._lessons).go()
-            record, decoded = answer.record, answer.decoded
-            progress.end(
-                ended_attempt(
-                    progress,
-                    record,
-                    Outcome.SUCCEEDED,
-                    answer.http_status,
-                    usage=decoded.usage,
-                )
+            guard = Guard(
+                progress, self._judging, answers_in_words=request.surface in CHATS
             )
+            admitted = await guard.admitted(request.body)
+            ending.asks(admitted)
+            asked = errand(request.surface, admitted, self._forms)
+            if asked.form is not None:
+                await asked.form.prepare()
+
+            async def call(record: Record) -> Answer | Empty[Answer] | ProviderError:
+                return await asked.ask(self._caller, record, order.plan.trace_id)
+
+            arrange = None if asked.form is None else asked.form.arranged
+            answer = await Walk(progress, call, self._lessons, arrange=arrange).go()
+            record, decoded = answer.record, answer.decoded
+            try:
+                body = await guard.released(decoded.body)
+            finally:
+                progress.end(
+                    ended_attempt(
+                        progress,
+                        record,
+                        guard.outcome,
+                        answer.http_status,
+                        usage=decoded.usage,
+                    )
+                )
             _serves(ending, progress, record)
-            ending.keep(decoded.body)
+            guard.raise_if_blocked()
+            ending.keep(body)
         cost = record.total_cost_usd_nanos(decoded.usage)
-        return ExecuteResponse(
-            decoded.body, _served(progress, record, cost), progress.attempts
-        )
+        return ExecuteResponse(body, _served(progress, record, cost), progress.attempts)
 
     async def execute_stream(
         self, request: ExecuteRequest, *, deadline: float | None = None
     ) -> AsyncGenerator[pb.ExecuteStreamResponse, None]:
         """Execute a request and stream the answer: `served`, chunks, `completed`.
 
+        Of an answer that another executor began there is no `served`, and of the
+        chunks the rest.
+
         Raises:
             PlanRefusedError: The plan is not the resolver's, or has expired.
             RequestMalformedError: The body is no request of its surface.
-            ExecutionError: No deployment answered, or the one that had begun
-                broke off.
+            ExecutionError: No deployment answered, the one that had begun broke
+                off, or a guardrail let nothing more through.
         """
         order = self._order(request.plan, deadline)
-        chat = streamed_chat(request.surface, request.body)
         progress = Progress(order, self._told, _now_ms)
-
-        async def call(
-            record: Record,
-        ) -> OpenStream | Empty[OpenStream] | ProviderError:
-            return await ask_streamed(self._caller, chat, record, order.plan.trace_id)
-
         with self._ending(progress, request, streamed=True) as ending:
-            stream = await Walk(progress, call, self._lessons, OpenStream.close).go()
+            guard = Guard(progress, self._judging)
+            admitted = await guard.admitted(request.body)
+            ending.asks(admitted)
+            chat = streamed_chat(request.surface, admitted)
+            form = await self._form_of(chat)
+
+            async def call(
+                record: Record,
+            ) -> Beginning | Empty[Beginning] | ProviderError:
+                return await ask_streamed(
+                    self._caller, chat, form, record, order.plan.trace_id
+                )
+
+            arrange = None if form is None else form.arranged
+            walk = Walk[Beginning](progress, call, self._lessons, _close, arrange)
+            rescue = Rescue(self._caller, chat, progress, self._lessons, guard)
+            is_served = request.held is not None
+            stream: Source
+            if request.held is not None:
+                stream = await _resumed(rescue, request.held, progress)
+            elif form is None:
+                stream = guard.around(await walk.go())
+            else:
+                async with UnderWay(walk.go()) as going:
+                    if not await going.ends_within(self._silent_at_most_s):
+                        yield _begun(progress)
+                        is_served = True
+                    stream = guard.around(await going.result())
             if stream.record.is_probe:
                 self._answering(order, stream.record)
-            rescue = Rescue(self._caller, chat, progress, self._lessons)
             delivery = Delivery(stream, rescue, progress)
             try:
+                events = await delivery.read() if guard.reads_ahead else b""
+                guard.raise_if_blocked()
                 ending.begins()
-                yield pb.ExecuteStreamResponse(
-                    served=_served(progress, stream.record, None)
-                )
-                while events := await delivery.read():
+                if not is_served:
+                    yield _begun(progress, stream.record)
+                while events := events or await delivery.read():
                     ending.keep(events)
                     yield _chunks(events)
+                    events = b""
             finally:
                 await delivery.end()
                 _serves(ending, progress, delivery.stream.record)
+            guard.raise_if_blocked()
             if delivery.failure is not None:
-                raise _interrupted(delivery, progress)
+                raise _broken(delivery.failure, delivery, progress)
             cost = delivery.cost_usd_nanos
             if chat.include_usage and (events := delivery.stream.usage_event(cost)):
                 yield _chunks(events)
@@ -166,15 +237,21 @@ class ExecutorService:
                 )
             )
 
+    async def _form_of(self, chat: Chat) -> Form | None:
+        """Return the form that an answer is to have, ready to be checked."""
+        form = self._forms.of(chat)
+        if form is not None:
+            await form.prepare()
+        return form
+
     def _ending(
         self, progress: Progress, request: ExecuteRequest, *, streamed: bool
     ) -> Ending:
         return Ending(
             progress,
             self._finished,
-            surface=SURFACE_NAMES[request.surface],
+            surface=SURFACE_NAMES.get(request.surface, ""),
             streamed=streamed,
-            body=request.body,
         )
 
     def _order(self, signed: SignedPlan, deadline: float | None) -> Order:
@@ -196,7 +273,14 @@ class ExecutorService:
             duration_ms=attempt.duration // timedelta(milliseconds=1),
         )
         if attempt.observed_geography:
-            self._lessons.strays[attempt.deployment_id] += 1
+            self._lessons.strays.learn(
+                next(
+                    step.deployment
+                    for step in order.plan.steps
+                    if step.deployment.id == attempt.deployment_id
+                ),
+                attempt.observed_geography,
+            )
             _log.error(
                 "residency_contradicted",
                 trace_id=order.plan.trace_id,
@@ -228,9 +312,18 @@ def _affinity(progress: Progress, served_id: str) -> SessionAffinity:
     return affinity
 
 
+def _begun(
+    progress: Progress, record: Record | None = None
+) -> pb.ExecuteStreamResponse:
+    """Say who serves a stream; where nobody does yet, who is being asked."""
+    served = _served(progress, record or progress.begun[-1], None)
+    return pb.ExecuteStreamResponse(served=served)
+
+
 def _served(progress: Progress, record: Record, cost: int | None) -> pb.Served:
     deployment = record.step.deployment
     affinity = _affinity(progress, deployment.id)
+    plan = progress.order.plan
     return pb.Served(
         deployment_id=deployment.id,
         provider_id=deployment.provider_id,
@@ -238,19 +331,59 @@ def _served(progress: Progress, record: Record, cost: int | None) -> pb.Served:
         session_affinity=plan_pb2.SessionAffinity.ValueType(affinity.value),
         attempt_count=len(progress.begun),
         cost_usd_nanos=cost,
+        revision=plan.revision,
+        warning_budget_id=plan.reservation.warning if plan.reservation else "",
     )
 
 
-def _interrupted(delivery: Delivery, progress: Progress) -> StreamInterruptedError:
-    failure = delivery.failure
+async def _close(stream: Beginning) -> None:
+    await stream.close()
+
+
+async def _resumed(rescue: Rescue, held: Held, progress: Progress) -> Source:
+    """Go on with an answer that another executor began.
+
+    Raises:
+        StreamInterruptedError: Nobody can.
+    """
+    stream = await rescue.resume(held)
+    if stream is None:
+        plan_id = progress.order.plan.plan_id
+        raise StreamInterruptedError(
+            "The stream broke off with the executor that passed it on, and nobody "
+            "could go on with it. What has arrived is not the whole answer; ask again.",
+            attempts=progress.attempts,
+            plan_id=plan_id,
+            attempt_count=str(len(progress.attempts)),
+            deployment_id="",
+            delivered_tokens=str(held.pieces),
+            cost_usd=usd(sum(each.cost_usd_nanos for each in progress.attempts)),
+        )
+    return stream
+
+
+def _broken(
+    failure: ProviderError, delivery: Delivery, progress: Progress
+) -> ExecutionError:
+    """Say why a stream is no answer, of which the caller has a part."""
+    plan = progress.order.plan
     deployment_id = delivery.stream.record.step.deployment.id
+    if failure.unfit is not None:
+        return structured_output_invalid(
+            failure.unfit,
+            deployment_id,
+            progress.attempts,
+            keeps=plan.content_retained and not plan.guardrails,
+            plan_id=plan.plan_id,
+            attempt_count=str(len(progress.attempts)),
+        )
     cost = sum(attempt.cost_usd_nanos for attempt in progress.attempts)
     return StreamInterruptedError(
         f"The stream of {deployment_id} broke off: "
-        f"{failure.message if failure else 'nobody knows why'}. "
+        f"{failure.message}. "
         "What has arrived is not the whole answer; ask again.",
         attempts=progress.attempts,
-        plan_id=progress.order.plan.plan_id,
+        plan_id=plan.plan_id,
         attempt_count=str(len(progress.attempts)),
         deployment_id=deployment_id,
         delivered_tokens=str(delivery.delivered_tokens),

@@ -22,6 +22,15 @@ def _deadline(context: Context) -> float | None:
     return None if left is None else answer_by(left)
 
 
+async def _take_on(context: Context) -> None:
+    """Tell the client that its call was begun, before a provider is called.
+
+    From then on gRPC does not send it to another replica by itself, whatever a
+    client's retry policy says: an execution may have been billed.
+    """
+    await context.send_initial_metadata(())
+
+
 class ExecutorServicer(rpc.ExecutorServiceServicer):
     """Serves `holdfast.api.executor.v1.ExecutorService`."""
 
@@ -33,6 +42,7 @@ class ExecutorServicer(rpc.ExecutorServiceServicer):
         self, request: pb.ExecuteRequest, context: Context
     ) -> pb.ExecuteResponse:
         """Execute a request and return the whole answer."""
+        await _take_on(context)
         try:
             response = await self._executor.execute(
                 messages.execute_request_from_wire(request),
@@ -49,8 +59,9 @@ class ExecutorServicer(rpc.ExecutorServiceServicer):
         self, request: pb.ExecuteStreamRequest, context: Context
     ) -> AsyncIterator[pb.ExecuteStreamResponse]:
         """Execute a request and stream the answer."""
+        await _take_on(context)
         answer = self._executor.execute_stream(
-            messages.execute_request_from_wire(request), deadline=_deadline(context)
+            messages.stream_request_from_wire(request), deadline=_deadline(context)
         )
         try:
             async for message in answer:

@@ -2,10 +2,14 @@
 
 One row a surface. What is parsed of a request and how it is asked of a deployment
 is in the surface's own modules: `chat.py` with `unary.py` and `streaming.py`, and
-`embeddings.py` with `embedding.py`. How a provider says it is the dialects'.
+`embeddings.py` with `embedding.py`; an answer that is to have a form is asked for by
+`structured/whole.py` and `structured/streams.py`. How a provider says it is the
+dialects'.
 """
 
+import functools
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import msgspec
@@ -19,15 +23,26 @@ from holdfast_executor.dialects import ProviderError
 from holdfast_executor.embedding import Embedding
 from holdfast_executor.embeddings import Embeddings
 from holdfast_executor.streaming import OpenStream, open_stream
+from holdfast_executor.structured.form import Form, Forms
+from holdfast_executor.structured.streams import Beginning, open_formed
+from holdfast_executor.structured.whole import ask_formed
 from holdfast_executor.unary import Answer, ask
 
 SURFACE_NAMES: Mapping[int, str] = MappingProxyType(
     {
         pb.SURFACE_OPENAI_CHAT_COMPLETIONS: "chat_completions",
         pb.SURFACE_OPENAI_EMBEDDINGS: "embeddings",
+        pb.SURFACE_ANTHROPIC_MESSAGES: "messages",
+        pb.SURFACE_OPENAI_RESPONSES: "responses",
     }
 )
 """What each surface is called in traces and metrics."""
+
+_TRANSLATED = frozenset({pb.SURFACE_ANTHROPIC_MESSAGES, pb.SURFACE_OPENAI_RESPONSES})
+"""Those that the edge has written as chats, with fields of their own among OpenAI's."""
+
+CHATS = _TRANSLATED | {pb.SURFACE_OPENAI_CHAT_COMPLETIONS}
+"""Those whose requests and answers are chats by the time they are here."""
 
 _NO_STOPS = frozenset({b"", b"null", b"[]"})
 
@@ -37,8 +52,26 @@ Asking = Callable[
 """Asks one deployment for a whole answer; the text is the trace id."""
 
 
-def asking(surface: int, body: bytes) -> Asking:
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """A request that has been read, and how it is asked of a deployment.
+
+    Attributes:
+        ask: Asks one deployment for a whole answer.
+        form: What form the answer is to have. None: any.
+    """
+
+    ask: Asking
+    form: Form | None = None
+
+
+def errand(surface: int, body: bytes, forms: Forms) -> Errand:
     """Read a request whose answer comes in one piece.
+
+    Args:
+        surface: Which API it is written in.
+        body: The request.
+        forms: Knows about the forms that answers may be asked for in.
 
     Raises:
         RequestMalformedError: The body is no request of the surface, or there is
@@ -49,7 +82,7 @@ def asking(surface: int, body: bytes) -> Asking:
         raise RequestMalformedError(
             f"Surface {surface} is none that this version serves.", field="surface"
         )
-    return read(body)
+    return read(body, forms)
 
 
 def streamed_chat(surface: int, body: bytes) -> Chat:
@@ -59,17 +92,19 @@ def streamed_chat(surface: int, body: bytes) -> Chat:
         RequestMalformedError: The body is no request of the surface, or the
             surface streams nothing.
     """
-    if surface != pb.SURFACE_OPENAI_CHAT_COMPLETIONS:
+    if surface not in CHATS:
         raise RequestMalformedError(
             f"Surface {surface} is none that this version streams.", field="surface"
         )
-    return _chat(body, stream=True)
+    return _chat(body, stream=True, translated=surface in _TRANSLATED)
 
 
 async def ask_streamed(
-    caller: Caller, chat: Chat, record: Record, trace_id: str
-) -> OpenStream | Empty[OpenStream] | ProviderError:
+    caller: Caller, chat: Chat, form: Form | None, record: Record, trace_id: str
+) -> Beginning | Empty[Beginning] | ProviderError:
     """Ask one deployment for a streamed answer."""
+    if form is not None:
+        return await open_formed(caller, form, record, trace_id)
     stream = await open_stream(caller, chat, record, trace_id)
     if isinstance(stream, OpenStream) and _is_empty(
         chat, says_nothing=stream.decoder.says_nothing
@@ -78,8 +113,11 @@ async def ask_streamed(
     return stream
 
 
-def _whole_chat(body: bytes) -> Asking:
-    chat = _chat(body, stream=False)
+def _whole_chat(body: bytes, forms: Forms, *, translated: bool = False) -> Errand:
+    chat = _chat(body, stream=False, translated=translated)
+    form = forms.of(chat)
+    if form is not None:
+        return Errand(_formed(form), form)
 
     async def ask_whole(
         caller: Caller, record: Record, trace_id: str
@@ -91,30 +129,40 @@ def _whole_chat(body: bytes) -> Asking:
             return Empty(answer, record, answer.decoded.usage, _nothing_to_close)
         return answer
 
-    return ask_whole
+    return Errand(ask_whole)
 
 
-def _embeddings(body: bytes) -> Asking:
+def _formed(form: Form) -> Asking:
+    async def ask_formed_whole(
+        caller: Caller, record: Record, trace_id: str
+    ) -> Answer | ProviderError:
+        return await ask_formed(caller, form, record, trace_id)
+
+    return ask_formed_whole
+
+
+def _embeddings(body: bytes, _: Forms) -> Errand:
     try:
-        return Embedding(Embeddings.parse(body)).ask
+        return Errand(Embedding(Embeddings.parse(body)).ask)
     except msgspec.DecodeError as error:
         raise RequestMalformedError(
             f"The body is no embeddings request: {error}.", field="body"
         ) from error
 
 
-_WHOLE: Mapping[int, Callable[[bytes], Asking]] = MappingProxyType(
+_WHOLE: Mapping[int, Callable[[bytes, Forms], Errand]] = MappingProxyType(
     {
         pb.SURFACE_OPENAI_CHAT_COMPLETIONS: _whole_chat,
         pb.SURFACE_OPENAI_EMBEDDINGS: _embeddings,
+        **dict.fromkeys(_TRANSLATED, functools.partial(_whole_chat, translated=True)),
     }
 )
 """Reads the request of each surface."""
 
 
-def _chat(body: bytes, *, stream: bool) -> Chat:
+def _chat(body: bytes, *, stream: bool, translated: bool) -> Chat:
     try:
-        chat = Chat.parse(body)
+        chat = Chat.parse(body, translated=translated)
     except msgspec.DecodeError as error:
         raise RequestMalformedError(
             f"The body is no chat completions request: {error}.", field="body"

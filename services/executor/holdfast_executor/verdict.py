@@ -16,9 +16,11 @@ from holdfast.errors import (
     ContextLengthExceededError,
     GatewayError,
     ProviderRejectedRequestError,
+    StructuredOutputInvalidError,
 )
 from holdfast.model import Attempt, Outcome
 from holdfast_executor.dialects import ProviderError
+from holdfast_executor.structured.violations import Unfit
 
 _ABOUT_THE_REQUEST: dict[Outcome, Callable[..., GatewayError]] = {
     Outcome.REJECTED: ProviderRejectedRequestError,
@@ -41,12 +43,16 @@ _TRANSIENT = frozenset(
 _UNREACHABLE = frozenset({Outcome.CONNECTION_FAILED, Outcome.TIMED_OUT})
 _UNAVAILABLE_STATUSES = frozenset({503, 529})
 
+_MOST_TEXT = 2_000
+"""Bytes of an answer that did not fit: as much as an error has room for between the
+services."""
+
 _WAIT = timedelta(seconds=5)
 """What a caller is told to wait where no provider said: what a rate-limited
 deployment is left aside for."""
 
 
-def verdict(  # noqa: PLR0913 - each is one fact about the request
+def verdict(  # noqa: PLR0911, PLR0913 - a case each, and one fact each
     plan_id: str,
     failures: Sequence[ProviderError],
     attempts: tuple[Attempt, ...],
@@ -54,6 +60,7 @@ def verdict(  # noqa: PLR0913 - each is one fact about the request
     *,
     longest_wait: timedelta = timedelta.max,
     incomparable: Sequence[str] = (),
+    keeps: bool = False,
 ) -> GatewayError:
     """Choose the error for a request none of whose attempts answered.
 
@@ -69,6 +76,7 @@ def verdict(  # noqa: PLR0913 - each is one fact about the request
         longest_wait: What a provider's wish to be left alone is believed up to.
         incomparable: The models that were not tried since their vectors do not
             compare.
+        keeps: Whether the project keeps content, so that an error may hold some.
     """
     facts = {"plan_id": plan_id, "attempt_count": str(len(attempts))}
     if not failures:
@@ -79,6 +87,8 @@ def verdict(  # noqa: PLR0913 - each is one fact about the request
     about_request = [f for f in failures if f.outcome in _ABOUT_THE_REQUEST]
     if last.outcome is Outcome.REJECTED or last.outcome is Outcome.FILTERED:
         return _told(last, attempts, facts)
+    if any(f.unfit is not None for f in failures):
+        return _unfit(failures, attempts, facts, untried, longest_wait, keeps=keeps)
     if len(about_request) == len(failures) or any(
         f.outcome is Outcome.TOO_LONG for f in failures
     ):
@@ -89,10 +99,7 @@ def verdict(  # noqa: PLR0913 - each is one fact about the request
         told = dataclasses.replace(told, message=told.message + _apart(incomparable))
         return _told(told, attempts, facts, place)
     words = _words(attempts) + _apart(incomparable)
-    transient = [f for f in failures if f.outcome in _TRANSIENT]
-    if transient:
-        soonest = min(_soonest(transient, untried), longest_wait)
-        facts["retry_after_seconds"] = str(max(1, math.ceil(soonest.total_seconds())))
+    facts |= _retry_after(failures, untried, longest_wait)
     if all(f.outcome is Outcome.RATE_LIMITED for f in failures):
         return AllAttemptsRateLimitedError(
             f"Every deployment is rate limited. {words}",
@@ -108,6 +115,75 @@ def verdict(  # noqa: PLR0913 - each is one fact about the request
     return AllAttemptsFailedError(
         f"Every attempt failed. {words}", attempts=attempts, **facts
     )
+
+
+def structured_output_invalid(
+    bad: Unfit,
+    deployment_id: str,
+    attempts: Sequence[Attempt],
+    *,
+    keeps: bool,
+    **facts: str,
+) -> StructuredOutputInvalidError:
+    """Say that no answer had the form that was asked for.
+
+    Args:
+        bad: The last one.
+        deployment_id: Whose it is.
+        attempts: All that were made.
+        keeps: Whether the project keeps content, so that an error may hold some.
+        facts: Further metadata.
+    """
+    if keeps:
+        facts["text"] = bad.text.encode(errors="replace")[:_MOST_TEXT].decode(
+            errors="ignore"
+        )
+    return StructuredOutputInvalidError(
+        f"No answer fits response_format. In the last one, of {deployment_id}, what is "
+        f"wrong is {bad.words}. {_words(attempts)}",
+        attempts=attempts,
+        deployment_id=deployment_id,
+        violations=bad.lines,
+        **facts,
+    )
+
+
+def _unfit(  # noqa: PLR0913 - as above
+    failures: Sequence[ProviderError],
+    attempts: tuple[Attempt, ...],
+    facts: dict[str, str],
+    untried: Sequence[timedelta],
+    longest_wait: timedelta,
+    *,
+    keeps: bool,
+) -> GatewayError:
+    place, bad = next(
+        (place, failure.unfit)
+        for place, failure in reversed(list(enumerate(failures)))
+        if failure.unfit is not None
+    )
+    failed = [each for each in attempts if each.outcome is not Outcome.CANCELLED]
+    return structured_output_invalid(
+        bad,
+        failed[place].deployment_id,
+        attempts,
+        keeps=keeps,
+        **facts,
+        **_retry_after(failures, untried, longest_wait),
+    )
+
+
+def _retry_after(
+    failures: Sequence[ProviderError],
+    untried: Sequence[timedelta],
+    longest_wait: timedelta,
+) -> dict[str, str]:
+    """Say when to try again, if any of the failures may pass."""
+    transient = [f for f in failures if f.outcome in _TRANSIENT]
+    if not transient:
+        return {}
+    soonest = min(_soonest(transient, untried), longest_wait)
+    return {"retry_after_seconds": str(max(1, math.ceil(soonest.total_seconds())))}
 
 
 def _told(

@@ -207,13 +207,19 @@ class Authentication:
         known = self._ways.get(place)
         if known is None or known.held is not held:
             found = tuple(
-                way for each in held if (way := self._way(*place, each)) is not None
+                way
+                for each in held
+                if (way := self._way(*place, each, is_entrusted=bool(sealed)))
+                is not None
             )
             known = self._ways[place] = _Ways(held, sealed, found)
         return known.ways
 
-    def _way(self, credential_id: str, auth: str, held: HeldCredential) -> _Way | None:
-        kind = kind_of(held.declared, auth)
+    def _way(
+        self, credential_id: str, auth: str, held: HeldCredential, *, is_entrusted: bool
+    ) -> _Way | None:
+        # Who gave it through the API may name nothing that is the operator's.
+        kind = kind_of(held.declared, auth, is_entrusted=is_entrusted)
         if kind is None:
             return None
         fetch = self._fetchers.get(kind.name)

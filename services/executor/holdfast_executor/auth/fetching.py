@@ -26,6 +26,7 @@ FETCHERS: Mapping[str, Fetch] = MappingProxyType(
         "aws-web-identity": partial(_fetch, "aws", "of_web_identity"),
         "aws-default": partial(_fetch, "aws", "of_machine"),
         "google-json": partial(_fetch, "google", "of_json"),
+        "google-service-account": partial(_fetch, "google", "of_service_account"),
         "google-default": partial(_fetch, "google", "of_machine"),
         "entra-secret": partial(_fetch, "entra", "of_secret"),
         "entra-federated": partial(_fetch, "entra", "of_federated_token"),

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from holdfast.model import Deployment, Outcome, Usage
 from holdfast_executor.chat import AnswerContext, Chat, Encoded
+from holdfast_executor.structured.violations import Unfit
 
 
 class CapabilityMissingError(Exception):
@@ -45,6 +46,7 @@ class ProviderError:
             another credential or a new token.
         token_limit: How many tokens it takes in a span of time, where it said
             so when it refused. Zero if it did not.
+        unfit: The answer, where it does not have the form that was asked for.
     """
 
     outcome: Outcome
@@ -55,6 +57,7 @@ class ProviderError:
     retry_after: timedelta | None = None
     ask_again: bool = False
     token_limit: int = 0
+    unfit: Unfit | None = None
 
 
 @dataclass(frozen=True, slots=True)

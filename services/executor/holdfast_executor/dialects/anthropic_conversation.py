@@ -235,6 +235,8 @@ class _Writer:
         result: dict[str, Any] = {"type": "tool_result", "tool_use_id": tool_id}
         if blocks := self._blocks(message, at):
             result["content"] = blocks
+        if message.get("is_error") is True:
+            result["is_error"] = True
         return _cached([result], message)[0]
 
     def _blocks(self, message: dict[str, Any], at: str) -> list[dict[str, Any]]:

@@ -10,18 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from holdfast_executor.dialects import request_fields as read
 from holdfast_executor.dialects.anthropic_schema import Grammar
+from holdfast_executor.structured import instructions
 
 JSON_TOOL = "holdfast_json_answer"
 """The tool whose input is the answer. An answer that calls it holds JSON as text."""
-
-_INSTRUCTION = (
-    "Answer with one JSON object and nothing else: no Markdown fence, and no words "
-    "before or after it."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +61,12 @@ def structure_for(
         case "text":
             return Structure()
         case "json_object":
-            return Structure(instruction=_INSTRUCTION)
+            return Structure(instruction=instructions.JSON_OBJECT)
         case "json_schema":
             at = "response_format.json_schema"
             named = read.mapping(wanted.get("json_schema"), at)
             if named.get("schema") is None:
-                return Structure(instruction=_INSTRUCTION)
+                return Structure(instruction=instructions.JSON_OBJECT)
             schema = read.mapping(named["schema"], f"{at}.schema")
             if prefixed:
                 return _in_words(schema)
@@ -112,7 +106,4 @@ def _forced(schema: dict[str, Any], description: object) -> Structure | None:
 
 
 def _in_words(schema: dict[str, Any]) -> Structure:
-    text = msgspec.json.encode(schema).decode()
-    return Structure(
-        instruction=f"{_INSTRUCTION} It must match this JSON schema: {text}"
-    )
+    return Structure(instruction=instructions.json_schema(schema))

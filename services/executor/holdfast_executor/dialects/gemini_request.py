@@ -7,8 +7,6 @@ what is translated, what is left out and why, and what cannot be done here.
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from holdfast.model import Deployment
 from holdfast_executor.dialects import CapabilityMissingError
 from holdfast_executor.dialects import request_fields as read
@@ -25,6 +23,7 @@ from holdfast_executor.dialects.gemini_schema import schema_of
 from holdfast_executor.dialects.gemini_tools import tool_fields
 from holdfast_executor.dialects.links import Links
 from holdfast_executor.dialects.tool_choice import choice_of
+from holdfast_executor.structured import instructions
 
 TRANSLATED = frozenset(
     {
@@ -94,11 +93,6 @@ _LOGPROBS_MAX = 20
 """ai.google.dev/api/generate-content#v1beta.GenerationConfig."""
 
 _INT32 = 2**31
-
-_INSTRUCTION = (
-    "Answer with one JSON object and nothing else: no Markdown fence, and no words "
-    "before or after it."
-)
 
 
 def generate_request(
@@ -236,9 +230,8 @@ def _form(fields: Mapping[str, Any], *, bound: bool) -> tuple[dict[str, Any], st
             form["responseJsonSchema"] = schema_of(schema)
         return form, ""
     if schema is None:
-        return {}, _INSTRUCTION
-    text = msgspec.json.encode(schema).decode()
-    return {}, f"{_INSTRUCTION} It must match this JSON schema: {text}"
+        return {}, instructions.JSON_OBJECT
+    return {}, instructions.json_schema(schema)
 
 
 def _max_tokens(fields: Mapping[str, Any], deployment: Deployment) -> int:

@@ -43,6 +43,17 @@ def _message(raw: bytes, model: str) -> bytes:
     message = _decode(raw)
     if not isinstance(message, dict):
         return raw
+    kept = own_message(message, model)
+    return raw if kept == message else _encode(kept)
+
+
+def own_message(message: dict[str, Any], model: str) -> dict[str, Any]:
+    """Return a message with no more than the model's own.
+
+    Args:
+        message: As the caller has it. Not changed.
+        model: The plain name of the model, in lower case.
+    """
     kept = _without_thinking(_without_signature(message, model), model)
     calls = kept.get("tool_calls")
     if isinstance(calls, list):
@@ -51,7 +62,7 @@ def _message(raw: bytes, model: str) -> bytes:
             for call in calls
         ]
         kept = {**kept, "tool_calls": calls}
-    return raw if kept == message else _encode(kept)
+    return kept
 
 
 def _without_thinking(message: dict[str, Any], model: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import msgspec
 from holdfast.model import Deployment
 from holdfast_executor.chat import Chat
 from holdfast_executor.dialects.openai_history import own_history
+from holdfast_executor.dialects.openai_translated import openai_fields
 
 _KEY = re.compile(rb'[ \t\r\n]*[{,][ \t\r\n]*"(?:[^"\\]|\\.)*+"[ \t\r\n]*:[ \t\r\n]*')
 _END = re.compile(rb"[ \t\r\n]*\}[ \t\r\n]*")
@@ -27,6 +28,8 @@ def request_body(chat: Chat, deployment: Deployment) -> bytes:
     if chat.stream and not chat.include_usage:
         options = chat.fields.get("stream_options", b"null")
         changed["stream_options"] = _with_usage(bytes(options))
+    if chat.translated:
+        return openai_fields(chat, deployment, changed)
     if (messages := own_history(chat, deployment.model_id)) is not None:
         changed["messages"] = messages
     places = _places(chat.body, chat.fields)

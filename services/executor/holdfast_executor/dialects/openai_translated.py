@@ -1,0 +1,91 @@
+"""A request that came in another API's format, for an OpenAI-compatible provider.
+
+The edge has written it as a chat and left beside OpenAI's fields what only some
+providers understand. A strict one refuses a field that it does not know, so they
+are left out here, or said in OpenAI's words where it has some.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from holdfast.model import Deployment
+from holdfast_executor.chat import Chat
+from holdfast_executor.dialects.anthropic_reasoning import effort_of
+from holdfast_executor.dialects.openai_history import own_message
+
+_encode = msgspec.json.Encoder().encode
+
+_OTHERS_FIELDS = frozenset(
+    {"betas", "cache_control", "metadata", "output_config", "thinking", "top_k"}
+)
+"""Fields of requests that are Anthropic's."""
+
+_OTHERS_MARKS = frozenset({"cache_control", "is_error"})
+"""Fields of messages and of parts that are."""
+
+_TIERS = frozenset({"auto"})
+"""What Anthropic and OpenAI both call a tier."""
+
+_LONGEST_USER = 64
+"""Of OpenAI's `safety_identifier`, in characters."""
+
+
+def openai_fields(
+    chat: Chat, deployment: Deployment, changed: Mapping[str, bytes]
+) -> bytes:
+    """Write the request.
+
+    Args:
+        chat: The request.
+        deployment: Who is to answer it.
+        changed: Fields that are written anew for this deployment, as JSON.
+
+    Raises:
+        RequestMalformedError: What it says of thinking cannot be understood.
+    """
+    fields = chat.parsed
+    # A provider that runs Claude in OpenAI's format takes these marks of Anthropic's.
+    keeps_marks = "claude" in deployment.model_id
+    written: dict[str, Any] = {
+        name: value for name, value in fields.items() if name not in _OTHERS_FIELDS
+    }
+    written["messages"] = [
+        _message(message, deployment.model_id, keeps_marks=keeps_marks)
+        for message in fields["messages"]
+    ]
+    if "tools" in fields and not keeps_marks:
+        written["tools"] = [_unmarked(tool) for tool in fields["tools"]]
+    if fields.get("service_tier") not in _TIERS:
+        written.pop("service_tier", None)
+    effort = effort_of(fields)
+    if effort is not None and "reasoning_effort" not in fields:
+        written["reasoning_effort"] = effort
+    if user := _user(fields.get("metadata")):
+        written["safety_identifier"] = user
+    raw = {name: msgspec.Raw(value) for name, value in changed.items()}
+    return _encode({**written, **raw})
+
+
+def _user(metadata: object) -> str:
+    user = metadata.get("user_id") if isinstance(metadata, dict) else None
+    return user if isinstance(user, str) and len(user) <= _LONGEST_USER else ""
+
+
+def _message(message: Any, model: str, *, keeps_marks: bool) -> Any:
+    if not isinstance(message, dict):
+        return message
+    kept = own_message(message, model.lower())
+    if keeps_marks:
+        return {name: value for name, value in kept.items() if name != "is_error"}
+    kept = _unmarked(kept)
+    if isinstance(kept.get("content"), list):
+        kept = {**kept, "content": [_unmarked(part) for part in kept["content"]]}
+    return kept
+
+
+def _unmarked(holder: Any) -> Any:
+    if not isinstance(holder, dict):
+        return holder
+    return {name: value for name, value in holder.items() if name not in _OTHERS_MARKS}
