@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from holdfast.control.resources import Overrides
-from holdfast.model import Limits, Model, ScopedPolicy
+from holdfast.control.resources import CustomModel, Overrides
+from holdfast.model import Budget, Guardrail, Limits, Model, ScopedPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +80,20 @@ class ProviderSettings:
 
 @dataclass(frozen=True, slots=True)
 class KeySettings:
-    """An API key of a project: its policy narrows the project's."""
+    """An API key of a project: its policy narrows the project's.
+
+    Attributes:
+        budget: None: as much as its project may spend.
+        requests_per_minute: None: as many as it likes. So `tokens_per_minute`.
+    """
 
     id: str
     key: Secret
     admin: bool = False
     policy: ScopedPolicy = ScopedPolicy("")
+    budget: Budget | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +113,15 @@ class AliasSettings:
 
 @dataclass(frozen=True, slots=True)
 class CustomModelSettings:
-    """An organization's own endpoint: the model it is and the key to call it."""
+    """An organization's own endpoint: the model it is and the key to call it.
+
+    Attributes:
+        declared: What is said of it, as administrators are shown it.
+    """
 
     model: Model
     credential: Credential | None = None
+    declared: CustomModel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +132,11 @@ class Defaults:
         session_ttl_s: How long a session's binding outlives its last turn.
         derived_sessions: Whether a request without a session gets one that is
             derived from its content.
-        parse_retries: Extra tries when structured output does not parse.
     """
 
     limits: Limits = Limits()
     session_ttl_s: int = 1800
     derived_sessions: bool = True
-    parse_retries: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +144,8 @@ class ProjectSettings:
     """A project: its policy narrows the organization's.
 
     Attributes:
+        defaults: What holds for its requests, over what its organization says.
+        overrides: What it says of that itself. None: nothing.
         content_days: For how many days prompts and answers are kept. 0: never.
     """
 
@@ -141,25 +154,85 @@ class ProjectSettings:
     defaults: Defaults
     keys: tuple[KeySettings, ...] = ()
     content_days: int = 0
+    overrides: Overrides | None = None
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class OrganizationSettings:
-    """An organization, with its projects, aliases and custom models."""
+    """An organization, with its projects, aliases and custom models.
+
+    Attributes:
+        defaults: What holds for projects of its that say nothing.
+        overrides: What it says of that itself. None: nothing.
+        aliases_by_admins: Whether aliases and custom models are edited with admin
+            keys alone.
+    """
 
     id: str
     policy: ScopedPolicy
     aliases: tuple[AliasSettings, ...] = ()
     custom_models: tuple[CustomModelSettings, ...] = ()
     projects: tuple[ProjectSettings, ...] = ()
+    defaults: Defaults = Defaults()
+    overrides: Overrides | None = None
+    budget: Budget | None = None
+    aliases_by_admins: bool = False
+    guardrails: tuple[Guardrail, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CertificatePaths:
+    """Files with certificates, as PEM.
+
+    Attributes:
+        ca: The authorities that are believed. None: those of the machine.
+        cert: One's own certificate, and those between it and its authority.
+            None: nothing is shown.
+        key: Its private key.
+        names: What names the three in the configuration, for errors.
+    """
+
+    ca: Path | None
+    cert: Path | None
+    key: Path | None
+    names: tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class EtcdSettings:
-    """Where etcd is. No endpoints: `holdfast up` runs one of its own."""
+    """Where etcd is, and how it lets us in.
+
+    Attributes:
+        endpoints: None: `holdfast up` runs one of its own.
+        certificates: None: it is spoken to in the clear, but for endpoints
+            that begin with `https://`.
+        user: Empty: none but whom the certificate names.
+        password: The user's.
+    """
 
     endpoints: tuple[str, ...] = ()
     prefix: str = "/holdfast"
+    certificates: CertificatePaths | None = None
+    user: str = ""
+    password: Secret | None = None
+
+
+NO_LEDGER = "none"
+"""The address of a ledger that keeps nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSettings:
+    """Where history, usage and cost are kept.
+
+    Attributes:
+        url: None: in a file in the state directory.
+        password: None: the address has it, or needs none.
+    """
+
+    url: Secret | None = None
+    password: Secret | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,13 +244,17 @@ class Settings:
             Their deployments have no `dialect`, `base_uri`, `auth` or
             `credential_id` yet: those are the provider's.
         shipped_catalog: Whether the shipped catalog's models exist too.
+        private_hosts: Where custom models may be that administrators make, though
+            it is private: `HOST` or `HOST:PORT` each, in small letters.
     """
 
     listen: str = "127.0.0.1:8080"
     state_dir: Path = Path(".holdfast")
     etcd: EtcdSettings = EtcdSettings()
+    ledger: LedgerSettings = LedgerSettings()
     defaults: Defaults = Defaults()
     providers: Mapping[str, ProviderSettings] = field(default_factory=dict)
     models: tuple[Model, ...] = ()
     shipped_catalog: bool = True
+    private_hosts: frozenset[str] = frozenset()
     organizations: tuple[OrganizationSettings, ...] = ()

@@ -3,7 +3,7 @@
 import pytest
 
 from fakes.plans import deployment, model
-from holdfast.model import Catalog, ScopedPolicy
+from holdfast.model import Caller, Catalog, ScopedPolicy
 from holdfast.settings import (
     Credential,
     Defaults,
@@ -13,7 +13,7 @@ from holdfast.settings import (
     Secret,
     Settings,
 )
-from holdfast_resolver import directory
+from holdfast_resolver import tenants
 
 MISSING = Secret(env="HOLDFAST_TEST_IS_NOT_SET")
 KEY: Credential = {"key": Secret("k")}
@@ -35,7 +35,7 @@ def why_not(auth: str, **credentials: Credential) -> str | None:
         shipped_catalog=False,
         organizations=(organization,),
     )
-    names = directory.build(settings, Catalog(), {}).by_project["acme", "web"].names
+    names = tenants.build(settings, Catalog(), {}).member(Caller("acme", "web")).names
     objection = names.objections.get("a/m")
     return None if objection is None else objection.why
 

@@ -94,20 +94,12 @@ def test_a_deployment_that_states_no_capability_is_tried():
     assert decide(deployment("a/m"), needed=TOOLS)[0] == ["a/m"]
 
 
-def test_structured_output_prefers_who_can_and_does_with_who_cannot():
-    """Only where nobody has a schema mode, those without one are back."""
+def test_structured_output_is_had_of_every_deployment():
+    """Where there is no schema mode, the form is asked for in words."""
     can = able("a/m", Capability.JSON_SCHEMA)
     cannot = able("b/m", Capability.REASONING)
 
-    assert decide(can, cannot, needed=SCHEMA)[0] == ["a/m"]
-    assert decide(cannot, needed=SCHEMA) == (["b/m"], {})
-
-
-def test_a_dialect_that_brings_a_capability_needs_no_statement():
-    """Structured output is translated for Anthropic, whatever the catalog says."""
-    place = able("a/m", Capability.REASONING, dialect="anthropic-messages")
-
-    assert decide(place, needed=SCHEMA)[0] == ["a/m"]
+    assert decide(can, cannot, needed=SCHEMA) == (["a/m", "b/m"], {})
 
 
 @pytest.mark.parametrize(
@@ -163,8 +155,11 @@ def test_softness_never_brings_back_what_policy_left_out():
     assert list(excluded) == ["b/m-us"]
 
 
-def test_a_lack_that_is_for_good_is_not_hidden_by_a_soft_one():
-    """One who lacks tools and a schema mode is not readmitted for the schema."""
+def test_a_lack_counts_beside_one_that_does_not():
+    """Who has neither tools nor a schema mode lacks the tools."""
     needed = Requirements(frozenset({Capability.JSON_SCHEMA, Capability.TOOLS}))
 
-    assert decide(able("a/m", Capability.REASONING), needed=needed)[0] == []
+    allowed, excluded = decide(able("a/m", Capability.REASONING), needed=needed)
+
+    assert allowed == []
+    assert excluded["a/m"][1] == "lacks capability tools"

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from fakes.guardrails import guardrail
 from fakes.plans import CALLER, deployment, membership, model, names, stands
 from holdfast.errors import ModelNotFoundError, NoDeploymentAllowedError
 from holdfast.model import (
@@ -38,7 +39,7 @@ NOTHING = Requirements()
 class Desk:
     """A planner with all it may know: bindings and cooldowns, set by a test."""
 
-    def __init__(self, *models, policies=(), **known) -> None:
+    def __init__(self, *models, policies=(), guardrails=(), **known) -> None:
         self.sessions = MemorySessionStore()
         self.cooling: dict[str, float] = {}
         self.standings: dict[str, Standing] = {}
@@ -50,7 +51,9 @@ class Desk:
             Crowds(lambda: 0),
             lambda _: "",
         )
-        self._member = membership(names(*(models or (M,)), **known), *policies)
+        self._member = membership(
+            names(*(models or (M,)), **known), *policies, guardrails=guardrails
+        )
 
     def _stand(self, place) -> Standing:
         return self.standings.get(place.id) or stands(self.cooling.get(place.id))
@@ -98,6 +101,13 @@ def test_without_a_session_deployments_take_turns():
     assert {each.plan.session_affinity for each in plans} == {SessionAffinity.NONE}
     assert [each.binding for each in plans] == [None] * 3
     assert plans[0].plan.session_key == ""
+
+
+def test_a_plan_bears_the_guardrails_of_its_project():
+    """The executor enforces them: it sees what is asked and answered."""
+    own = (guardrail("block", "credit_card"), guardrail("flag", "email", name="h"))
+
+    assert Desk(guardrails=own).plan().guardrails == own
 
 
 def test_who_is_left_aside_takes_no_turn():
@@ -280,7 +290,50 @@ def test_an_emptied_plan_names_the_rule_and_the_remedy():
     assert "organization acme policy: geography eu not in [apac] (2 dep" in message
     assert "organization acme policy: geography us not in [apac] (1 dep" in message
     assert "administrator" in message
-    assert raised.value.metadata == {"model": "m", "excluded_count": "3"}
+    assert raised.value.metadata == {
+        "model": "m",
+        "excluded_count": "3",
+        "revision": "r1",
+    }
+
+
+def test_a_plan_that_three_scopes_emptied_names_a_rule_of_each():
+    """However many rules of one scope there are."""
+    pool = [deployment(f"{name}/m-eu") for name in "abcdefgh"]
+    policies = [
+        ScopedPolicy("organization acme", allowed_providers=frozenset("gh")),
+        ScopedPolicy("project web", denied_providers=frozenset("g")),
+        ScopedPolicy("key web-1", max_retention_days=0),
+    ]
+
+    with pytest.raises(NoDeploymentAllowedError) as raised:
+        Desk(model("m", *pool), policies=policies).plan()
+
+    message = raised.value.message
+    assert "organization acme policy: provider a not in [g, h] (1 dep" in message
+    assert "project web policy: provider g is denied (1 dep" in message
+    assert "key web-1 policy: retention days unknown, 0 at most (1 dep" in message
+
+
+@pytest.mark.parametrize("scope", ["organization acme", "project web", "key web-1"])
+@pytest.mark.parametrize(
+    ("rules", "why"),
+    [
+        ({"allowed_providers": frozenset("z")}, "provider a not in [z]"),
+        ({"denied_providers": frozenset("abc")}, "provider a is denied"),
+        ({"allowed_models": frozenset("n")}, "model m not in [n]"),
+        ({"denied_models": frozenset("m")}, "model m is denied"),
+        ({"geographies": frozenset({"apac"})}, "geography eu not in [apac]"),
+        ({"denies_training": True}, "training on data unknown, and denied"),
+        ({"max_retention_days": 30}, "retention days unknown, 30 at most"),
+    ],
+)
+def test_a_plan_emptied_by_any_rule_of_any_scope_names_both(scope, rules, why):
+    """So that the caller knows whom to ask for what."""
+    with pytest.raises(NoDeploymentAllowedError) as raised:
+        Desk(policies=[ScopedPolicy(scope, **rules)]).plan()
+
+    assert f"{scope} policy: {why}" in raised.value.message
 
 
 def test_a_plan_emptied_by_something_else_says_that_first():

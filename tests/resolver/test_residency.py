@@ -10,8 +10,9 @@ from fakes.plans import KEYS, attempt, deployment, model
 from holdfast.errors import NoDeploymentAllowedError
 from holdfast.model import Plan, ScopedPolicy
 from holdfast.ports import AttemptReport, ReportAttemptsRequest, ResolveModelRequest
+from holdfast.residency import STRAY_LIFE
 from holdfast.rpc.messages import principal_from_wire
-from holdfast_resolver.residency import LIFE, Residency
+from holdfast_resolver.residency import Residency
 from holdfast_resolver.service import ResolverService
 from holdfast_resolver.stores import MemoryHealthStore
 
@@ -52,10 +53,10 @@ def test_it_is_forgotten_after_a_day() -> None:
     one, another = replicas(clock)
 
     one.learn(STRAY, PLACE)
-    clock.advance(LIFE.total_seconds() - 1)
+    clock.advance(STRAY_LIFE.total_seconds() - 1)
     before = another.strayed(PLACE)
     another.learn(STRAY, PLACE)
-    clock.advance(LIFE.total_seconds() - 1)
+    clock.advance(STRAY_LIFE.total_seconds() - 1)
     renewed = one.strayed(PLACE)
     clock.advance(2)
 

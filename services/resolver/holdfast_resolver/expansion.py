@@ -76,6 +76,15 @@ def _without_repeats(members: tuple[Member, ...]) -> tuple[Member, ...]:
 
 
 def _not_found(name: str, names: Names) -> ModelNotFoundError:
+    return ModelNotFoundError(
+        f"There is no model, alias or deployment named {name!r}."
+        f"{nearest(name, names)} GET /v1/models lists what this key may use.",
+        model=name,
+    )
+
+
+def nearest(name: str, names: Names) -> str:
+    """Say in a sentence which names are near one that is unknown, if any are."""
     known = [
         *names.aliases,
         *names.custom_models,
@@ -83,9 +92,9 @@ def _not_found(name: str, names: Names) -> ModelNotFoundError:
         *(names.deployments if "/" in name else ()),
     ]
     near = near_names(name, known)
-    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-    return ModelNotFoundError(
-        f"There is no model, alias or deployment named {name!r}.{hint} "
-        "GET /v1/models lists what this key may use.",
-        model=name,
-    )
+    return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+
+
+def is_known(word: str, names: Names) -> bool:
+    """Tell whether a word may be a member of an alias."""
+    return _member(word, names) is not None

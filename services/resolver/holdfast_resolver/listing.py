@@ -6,9 +6,11 @@ from holdfast import convert
 from holdfast.api.catalog.v1 import catalog_service_pb2 as pb
 from holdfast.errors import ModelNotFoundError, RequestMalformedError
 from holdfast.model import Deployment, Exclusion, Model, Requirements
+from holdfast.policy import Strayed
 from holdfast_resolver.directory import Membership
-from holdfast_resolver.eligibility import Strayed, split
+from holdfast_resolver.eligibility import split
 from holdfast_resolver.expansion import expand
+from holdfast_resolver.health.standing import Standing
 from holdfast_resolver.ordering import Stand
 
 _DEFAULT_PAGE = 1_000
@@ -30,7 +32,9 @@ def list_models(
     size = min(request.page_size or _DEFAULT_PAGE, _LARGEST_PAGE)
     names = member.names
     models = {**names.models, **names.custom_models}
-    response = pb.ListModelsResponse()
+    response = pb.ListModelsResponse(
+        caller=convert.caller_to_wire(member.caller), is_admin=member.admin
+    )
     if not request.page_token:
         response.aliases.extend(
             pb.Alias(
@@ -105,9 +109,26 @@ def _deployments(
     rules = {exclusion.deployment.id: exclusion.rule for exclusion in excluded}
     shown: Iterable[Deployment] = model.deployments if everything else allowed
     for deployment in shown:
-        left = stand(deployment).left
+        standing = stand(deployment)
+        left = standing.left
         yield pb.ListedDeployment(
             deployment=convert.deployment_to_wire(deployment),
             exclusion_rule=rules.get(deployment.id, ""),
             cooldown=None if left is None else convert.duration_to_wire(left),
+            state=_state(standing),
         )
+
+
+def _state(standing: Standing) -> pb.DeploymentState.ValueType:
+    if standing.left is None:
+        is_whole = standing.share >= 1.0
+        return (
+            pb.DEPLOYMENT_STATE_HEALTHY if is_whole else pb.DEPLOYMENT_STATE_RECOVERING
+        )
+    if not standing.left:
+        return pb.DEPLOYMENT_STATE_PROBING
+    return (
+        pb.DEPLOYMENT_STATE_COOLING_DOWN
+        if standing.is_told
+        else pb.DEPLOYMENT_STATE_EJECTED
+    )

@@ -23,7 +23,7 @@ from holdfast.config_file.faults import (
     Place,
     Report,
 )
-from holdfast.config_file.known import Known
+from holdfast.config_file.known import ALL_SECRETS, Known
 from holdfast.config_file.schema import ROOT
 from holdfast.config_file.values import Record
 from holdfast.settings import Settings
@@ -49,6 +49,7 @@ def load(
     known_providers: Collection[str] = (),
     known_models: Collection[str] | None = None,
     environ: Mapping[str, str] = os.environ,
+    given: Collection[str] = ALL_SECRETS,
 ) -> Loaded:
     """Read a configuration file.
 
@@ -59,6 +60,7 @@ def load(
         known_models: The plain names and deployment ids of the shipped catalog.
             None: what refers to a model is not checked.
         environ: Where `{env: NAME}` is looked up.
+        given: The kinds of secrets that this process is given; see `known`.
 
     Raises:
         ConfigurationError: With every fault of the file.
@@ -85,16 +87,18 @@ def load(
         known_providers=known_providers,
         known_models=known_models,
         environ=environ,
+        given=given,
     )
 
 
-def parse(
+def parse(  # noqa: PLR0913 - each is for the caller to choose
     text: str,
     path: Path,
     *,
     known_providers: Collection[str] = (),
     known_models: Collection[str] | None = None,
     environ: Mapping[str, str] = os.environ,
+    given: Collection[str] = ALL_SECRETS,
 ) -> Loaded:
     """Read the text of a configuration file; see `load`.
 
@@ -107,6 +111,6 @@ def parse(
     if node is None or is_nothing(node):
         node = MapNode(1, ())
     root = ROOT.read(node, place) or Record(1, place)
-    check(root, Known(known_providers, known_models, environ))
+    check(root, Known(known_providers, known_models, environ, given))
     report.raise_faults()
     return Loaded(build.settings(root), report.warnings)

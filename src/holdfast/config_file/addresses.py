@@ -2,8 +2,8 @@
 
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
+from holdfast.addresses import uri_fault
 from holdfast.config_file.document import Node
 from holdfast.config_file.faults import Place
 from holdfast.config_file.kinds import scalar_text
@@ -45,46 +45,35 @@ class Address:
         return text
 
 
+_PLACE = re.compile(r"\$?\{[A-Za-z_][A-Za-z0-9_]*\}")
+
+
+def filled(base_uri: str) -> str:
+    """Put a name of the public internet in place of what is filled in later."""
+    return _PLACE.sub("x.example", base_uri)
+
+
 @dataclass(frozen=True, slots=True)
 class Uri:
     """Where a provider is, without a slash at the end of its path.
 
     It may have a query: Azure's classic endpoints name their `api-version` there.
+
+    Attributes:
+        has_places: Whether it may hold `{NAME}`, to be filled in later.
     """
 
     words: str = "absolute `http://` or `https://` URI"
+    has_places: bool = False
 
     def read(self, node: Node, place: Place) -> str | None:
         """Return the URI, without a slash at the end of its path."""
         text = scalar_text(node, place)
         if text is None:
             return None
-        try:
-            parts = urlsplit(text)
-            usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
-            usable = usable and parts.port != 0
-        except ValueError:
-            usable = False
-        if not usable or not re.fullmatch(r"[\x21-\x7e]+", text):
-            place.fault(
-                node.line,
-                "is not an absolute http or https URI",
-                "write it in full, e.g. https://api.example.com/v1",
-            )
-            return None
-        if parts.username is not None or parts.password is not None:
-            place.fault(
-                node.line,
-                "holds a user name or password",
-                "remove it and give the secret as the credential",
-            )
-            return None
-        if "#" in text:
-            place.fault(
-                node.line,
-                "holds a fragment",
-                "end it before the #: no provider ever sees it",
-            )
+        fault = uri_fault(filled(text) if self.has_places else text)
+        if fault is not None:
+            place.fault(node.line, fault.problem, fault.remedy)
             return None
         path, mark, query = text.partition("?")
         return path.rstrip("/") + (mark + query if query else "")

@@ -1,17 +1,27 @@
 """From a file's checked values to `Settings`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
+from holdfast.config_file.guardrails import guardrail
 from holdfast.config_file.values import Record, Value
-from holdfast.control.resources import Attempting, Hedging, Overrides
+from holdfast.control.resources import (
+    Attempting,
+    CustomModel,
+    Handling,
+    Hedging,
+    Names,
+    Overrides,
+    Policy,
+    Prices,
+)
+from holdfast.custom_models import model_of
 from holdfast.model import (
-    AUTH_OF_DIALECT,
-    GEOGRAPHIES,
+    Budget,
     Capability,
     Deployment,
     Model,
@@ -19,35 +29,35 @@ from holdfast.model import (
     ScopedPolicy,
 )
 from holdfast.overrides import overridden
+from holdfast.pricing import usd
+from holdfast.scopes import enforced_policy
 from holdfast.settings import (
     ONLY,
     AliasSettings,
+    CertificatePaths,
     Credential,
     CustomModelSettings,
     Defaults,
     EtcdSettings,
     KeySettings,
+    LedgerSettings,
     OrganizationSettings,
     ProjectSettings,
     ProviderSettings,
     Settings,
 )
 
-_CUSTOM_DIALECTS = {
-    "anthropic": "anthropic-messages",
-    "aws": "bedrock-converse",
-    "azure": "openai-chat",
-    "bedrock": "bedrock-converse",
-    "gcp": "gemini",
-    "gemini": "gemini",
-    "vertex": "gemini",
-}
-"""By the identifier's provider; every other custom endpoint speaks OpenAI's."""
-
-_CLAUDE_ON_VERTEX = "anthropic-vertex"
-_CUSTOM_AUTHS = {"azure": "api-key", "gcp": "google", "vertex": "google"}
-"""Where the dialect alone does not say it: Azure has a header of its own for keys,
-and Google's cloud takes none."""
+_CUSTOM_FIELDS = frozenset(
+    {
+        "name",
+        "identifier",
+        "provider",
+        "type",
+        "context_window_tokens",
+        "max_output_tokens",
+    }
+)
+"""Those of a custom model that are kept as they are written."""
 
 
 def settings(root: Record) -> Settings:
@@ -64,15 +74,37 @@ def settings(root: Record) -> Settings:
         etcd=EtcdSettings(
             endpoints=etcd.texts("endpoints"),
             prefix=etcd.get("prefix", EtcdSettings().prefix),
+            certificates=_certificates(etcd),
+            user=etcd.get("username", ""),
+            password=etcd.get("password"),
+        ),
+        ledger=LedgerSettings(
+            root.section("ledger").get("url"), root.section("ledger").get("password")
         ),
         defaults=base,
         providers=providers,
         models=tuple(_model(entry, providers) for entry in root.sections("models")),
         shipped_catalog=root.get("catalog") != "none",
+        private_hosts=frozenset(
+            host.lower()
+            for host in root.section("network").texts("allow_private_hosts")
+        ),
         organizations=tuple(
             _organization(entry, base, providers)
             for entry in root.sections("organizations")
         ),
+    )
+
+
+def _certificates(etcd: Record) -> CertificatePaths | None:
+    if etcd.at("tls") is None:
+        return None
+    tls = etcd.section("tls")
+    return CertificatePaths(
+        tls.get("ca_file"),
+        tls.get("cert_file"),
+        tls.get("key_file"),
+        ("etcd.tls.ca_file", "etcd.tls.cert_file", "etcd.tls.key_file"),
     )
 
 
@@ -202,78 +234,69 @@ def _deployment(
 def _custom_model(
     organization_id: str, entry: Record, providers: Mapping[str, ProviderSettings]
 ) -> CustomModelSettings:
-    name = entry.get("name")
-    provider_id = custom_provider(entry)
-    declared = providers.get(provider_id)
-    provider_model = entry.get("identifier").partition("/")[2]
-    dialect = (declared.dialect if declared else None) or _custom_dialect(
-        provider_id, provider_model
+    prices = entry.section("pricing")
+    declared = CustomModel(
+        organization=organization_id,
+        pricing=Prices(**{name: usd(1000 * each) for name, each in _given(prices)})
+        if entry.at("pricing")
+        else None,
+        capabilities=entry.texts("capabilities"),
+        extra=dict(_given(entry.section("extra"))),
+        data=dict(_given(entry.section("data"))),
+        **{name: each for name, each in _given(entry) if name in _CUSTOM_FIELDS},
     )
-    extra = entry.section("extra")
-    region = extra.get("region", "")
     key = entry.get("api_key")
-    is_embedding = entry.get("type") == "embedding"
-    embeddings = frozenset({Capability.EMBEDDINGS}) if is_embedding else frozenset()
-    deployment = Deployment(
-        id=name,
-        model_id=name,
-        provider_id=provider_id,
-        provider_model=provider_model,
-        dialect=dialect,
-        base_uri=_versioned(
-            extra.get("api_base") or (declared and declared.base_uri) or "",
-            extra.get("api_version"),
-        ),
-        auth="none" if key is None else _custom_auth(provider_id, dialect),
-        credential_id="" if key is None else f"custom:{organization_id}/{name}",
-        geography=region if region in GEOGRAPHIES else "",
-        region="" if region in GEOGRAPHIES else region,
-        pricing=_pricing(entry),
-        capabilities=_capabilities(entry) | embeddings,
-        context_window_tokens=entry.get("context_window_tokens", 0),
-        allow_private_network=entry.get("allow_private_network", False),
-        **_data(entry),
-    )
     return CustomModelSettings(
-        model=Model(id=name, deployments=(deployment,), custom=True),
+        model=model_of(
+            declared,
+            providers,
+            credential_id=f"custom:{organization_id}/{declared.name}" if key else "",
+            allow_private_network=entry.get("allow_private_network", False),
+        ),
         credential=None if key is None else {"key": key},
+        declared=declared,
     )
 
 
-def _versioned(base_uri: str, version: str | None) -> str:
-    """Name the version of an API where Azure has it: in the query."""
-    if version is None:
-        return base_uri
-    return f"{base_uri}{'&' if '?' in base_uri else '?'}api-version={version}"
+def _given(record: Record) -> Iterator[tuple[str, Any]]:
+    """Return the fields that are given, and what they hold."""
+    return ((name, value.content) for name, value in record.values.items())
 
 
-def _custom_dialect(provider_id: str, provider_model: str) -> str:
-    # Of Google's cloud Claude is had in its own makers' format alone.
-    if _CUSTOM_AUTHS.get(provider_id) == "google" and provider_model.startswith(
-        "claude"
-    ):
-        return _CLAUDE_ON_VERTEX
-    return _CUSTOM_DIALECTS.get(provider_id, "openai-chat")
+def _policy(
+    entry: Record, organization: str, project: str = "", key: str = ""
+) -> ScopedPolicy:
+    data = entry.section("policy").section("data")
+    return enforced_policy(
+        Policy(
+            organization=organization,
+            project=project,
+            key=key,
+            providers=_names(entry.section("policy").section("providers")),
+            models=_names(entry.section("policy").section("models")),
+            geographies=entry.section("policy").texts("geographies"),
+            data=Handling(**dict(_given(data))),
+        )
+    )
 
 
-def _custom_auth(provider_id: str, dialect: str) -> str:
-    usual = AUTH_OF_DIALECT.get(dialect, "bearer")
-    is_usual_dialect = dialect == _CUSTOM_DIALECTS.get(provider_id)
-    return _CUSTOM_AUTHS.get(provider_id, usual) if is_usual_dialect else usual
+def _names(entry: Record) -> Names:
+    return Names(allow=entry.texts("allow"), deny=entry.texts("deny"))
 
 
-def _policy(scope: str, entry: Record) -> ScopedPolicy:
-    providers, models = entry.section("providers"), entry.section("models")
-    data = entry.section("data")
-    return ScopedPolicy(
-        scope=scope,
-        allowed_providers=frozenset(providers.texts("allow")),
-        denied_providers=frozenset(providers.texts("deny")),
-        allowed_models=frozenset(models.texts("allow")),
-        denied_models=frozenset(models.texts("deny")),
-        geographies=frozenset(entry.texts("geographies")),
-        denies_training=data.get("training") == "deny",
-        max_retention_days=data.get("max_retention_days"),
+def _budget(
+    entry: Record, organization: str, project: str = "", key: str = ""
+) -> Budget | None:
+    if entry.at("budget") is None:
+        return None
+    given = entry.section("budget")
+    return Budget(
+        organization_id=organization,
+        project_id=project,
+        api_key_id=key,
+        limit_usd_micros=given.get("monthly_usd"),
+        warn_at=given.get("warn_at", 0.8),
+        denies_when_unreachable=given.get("when_unreachable") == "deny",
     )
 
 
@@ -284,15 +307,13 @@ def _organization(
     defaults = merged(base, entry.section("defaults"))
     return OrganizationSettings(
         id=name,
-        policy=_policy(f"organization {name}", entry.section("policy")),
+        policy=_policy(entry, name),
         aliases=tuple(
             AliasSettings(
                 name=alias.get("name"),
                 fallback_models=alias.texts("fallback_models"),
                 description=alias.get("description", ""),
-                defaults=overrides(alias.section("defaults"))
-                if alias.at("defaults")
-                else None,
+                defaults=_overrides(alias),
             )
             for alias in entry.sections("aliases")
         ),
@@ -301,25 +322,42 @@ def _organization(
             for custom in entry.sections("custom_models")
         ),
         projects=tuple(
-            _project(project, defaults) for project in entry.sections("projects")
+            _project(name, project, defaults) for project in entry.sections("projects")
         ),
+        defaults=defaults,
+        overrides=_overrides(entry),
+        budget=_budget(entry, name),
+        aliases_by_admins=entry.get("aliases_by") == "admin_key",
+        guardrails=tuple(map(guardrail, entry.sections("guardrails"))),
     )
 
 
-def _project(entry: Record, base: Defaults) -> ProjectSettings:
+def _overrides(entry: Record) -> Overrides | None:
+    """Return what a scope says of the defaults, None if it says nothing."""
+    return overrides(entry.section("defaults")) if entry.at("defaults") else None
+
+
+def _project(organization: str, entry: Record, base: Defaults) -> ProjectSettings:
     name = entry.get("id")
     return ProjectSettings(
         id=name,
-        policy=_policy(f"project {name}", entry.section("policy")),
+        policy=_policy(entry, organization, name),
         defaults=merged(base, entry.section("defaults")),
-        keys=tuple(
-            KeySettings(
-                id=key.get("id"),
-                key=key.get("key"),
-                admin=key.get("admin", False),
-                policy=_policy(f"key {key.get('id')}", key.section("policy")),
-            )
-            for key in entry.sections("keys")
-        ),
+        keys=tuple(_key(organization, name, key) for key in entry.sections("keys")),
         content_days=entry.section("retention").get("content_days", 0),
+        overrides=_overrides(entry),
+        budget=_budget(entry, organization, name),
+    )
+
+
+def _key(organization: str, project: str, entry: Record) -> KeySettings:
+    name = entry.get("id")
+    return KeySettings(
+        id=name,
+        key=entry.get("key"),
+        admin=entry.get("admin", False),
+        policy=_policy(entry, organization, project, name),
+        budget=_budget(entry, organization, project, name),
+        requests_per_minute=entry.get("requests_per_minute"),
+        tokens_per_minute=entry.get("tokens_per_minute"),
     )

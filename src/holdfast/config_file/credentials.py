@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from holdfast.config_file.document import MapNode, Node
 from holdfast.config_file.faults import Place
@@ -15,6 +16,18 @@ _SOURCES = frozenset({"env", "file"})
 
 _SHAPES = "write the text, {env: NAME} or {file: PATH}"
 _FILE = Text(allowed="a path without control characters", longest=4096)
+
+
+@dataclass(frozen=True, slots=True)
+class OneFile:
+    """A file, whose path is below the configuration file's own folder if relative."""
+
+    words: str = "path"
+
+    def read(self, node: Node, place: Place) -> Path | None:
+        """Return the path; whether there is such a file is not looked at."""
+        path = _FILE.read(node, place)
+        return None if path is None else place.report.file.parent / path
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +51,8 @@ class OneSecret:
             return None
         (entry,) = node.entries
         if entry.name == "file":
-            path = _FILE.read(entry.node, place.of("file"))
-            folder = place.report.file.parent
-            return None if path is None else Secret(file=folder / path)
+            path = OneFile().read(entry.node, place.of("file"))
+            return None if path is None else Secret(file=path)
         variable = scalar_text(entry.node, place.of("env"))
         if variable is None:
             return None

@@ -99,6 +99,15 @@ class Place:
         """Return the list item of that index, from 0."""
         return Place(self.report, f"{self.field}[{index}]")
 
+    @property
+    def is_at_fault(self) -> bool:
+        """Whether a fault of this field, or of one below it, has been noted."""
+        below = (f"{self.field}.", f"{self.field}[")
+        return any(
+            fault.field == self.field or fault.field.startswith(below)
+            for fault in self.report.faults
+        )
+
     def fault(self, line: int, problem: str, remedy: str) -> None:
         """Note a fault of this field."""
         self.report.fault(line, self.field or DOCUMENT, problem, remedy)

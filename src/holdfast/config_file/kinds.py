@@ -1,7 +1,6 @@
 """The kinds of value a field may take: how each is read and how it is called."""
 
 import re
-import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -163,26 +162,3 @@ class Choice:
 def choice(options: Collection[str]) -> Choice:
     """Return the kind of one of a few words, in the order of the alphabet."""
     return Choice(tuple(sorted(options)))
-
-
-@dataclass(frozen=True, slots=True)
-class RegularExpression:
-    """A pattern in Python's syntax."""
-
-    words: str = "regular expression, Python's syntax"
-
-    def read(self, node: Node, place: Place) -> str | None:
-        """Return the pattern as it is written."""
-        text = scalar_text(node, place)
-        if text is None:
-            return None
-        try:
-            with warnings.catch_warnings(action="error"):
-                re.compile(text)
-        except (re.error, Warning, RecursionError, OverflowError) as error:
-            why = error.msg if isinstance(error, re.error) else "it is ambiguous"
-            place.fault(
-                node.line, f"is not a regular expression: {why}", "correct the pattern"
-            )
-            return None
-        return text

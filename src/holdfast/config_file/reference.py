@@ -44,7 +44,8 @@ def _walk(section: Section) -> Iterator[Section]:
 def _below(kind: Kind) -> Section | None:
     while isinstance(kind, ListOf | MapOf):
         kind = kind.kind
-    return kind if isinstance(kind, Section) else None
+    section = kind if isinstance(kind, Section) else getattr(kind, "section", None)
+    return section if isinstance(section, Section) else None
 
 
 def _table(section: Section) -> str:

@@ -22,6 +22,8 @@ class Stored:
         etag: Names this state of it: changes with each edit. Of a file's, fixed.
         generation: The generation that last changed it. 0 for a file's.
         secret: A key's secret, in the answer that made it and never again.
+        shadowed: Whether the configuration file declares the same by now, so that
+            this one counts for nothing.
     """
 
     kind: str
@@ -32,6 +34,7 @@ class Stored:
     created_at: datetime | None = None
     updated_at: datetime | None = None
     secret: str = field(default="", repr=False)
+    shadowed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +86,18 @@ class Administration(Protocol):
         Args:
             principal: The digest of the key that asks.
             kind: One of `resources.KINDS`.
-            resource: As it is to be. An empty `organization` is the key's own.
-            credential: A custom model's, in plain text; it is sealed here.
+            resource: As it is to be. An empty `organization` is the key's own. Ids of
+                aliases and custom models, an organization's `parent` and what is
+                withheld are not for the caller to say.
+            credential: A custom model's, in plain text; it is sealed here. A key as
+                its provider wrote it; for Bedrock also a JSON object of
+                `access_key_id` and `secret_access_key`; for Vertex the JSON of a
+                service account.
 
         Raises:
             RequestMalformedError: A field is wrong; it says which and what to do.
+            AliasTargetUnknownError: An alias names what does not exist.
+            AliasNestedError: An alias names an alias.
             ResourceExistsError: There is one, or the name is taken otherwise.
         """
 
@@ -99,14 +109,22 @@ class Administration(Protocol):
         *,
         organization: str = "",
     ) -> Stored:
-        """Show one, by what `resources.NAMED_BY` says; aliases and custom models by name too."""
+        """Show one, by what `resources.NAMED_BY` says.
+
+        Aliases and custom models are found by their name, too, here and wherever else
+        names are taken. Of an organization there are no names: `organization` is its.
+        """
 
     async def list(
         self, principal: bytes, kind: str, *, organization: str = "", project: str = ""
     ) -> Sequence[Stored]:
-        """Show all of a kind, in order of their names. Empty project: of all projects."""
+        """Show all of a kind, in order of their names. Empty project: of all projects.
 
-    async def replace(
+        What the file declares and what the API made; of one name the API's is shown
+        as `shadowed`. Organizations: the key's own, and those that it has made.
+        """
+
+    async def replace(  # noqa: PLR0913 - each is one thing about the edit
         self,
         principal: bytes,
         kind: str,
@@ -127,8 +145,11 @@ class Administration(Protocol):
             credential: A custom model's new one. None leaves it, empty takes it away.
 
         Raises:
-            RequestMalformedError: A field is wrong.
+            RequestMalformedError: A field is wrong, or a credential would be shown to
+                another host than it was given for.
             ResourceExistsError: Its new name is taken.
+            ResourceInUseError: Something goes by its old name, or it is the key that
+                asks and would be shut.
             EditConflictError: Somebody has changed it since.
             DeclaredInFileError: The configuration file declares it.
         """
@@ -172,4 +193,13 @@ class Administration(Protocol):
     async def roll_back(
         self, principal: bytes, to: int, *, organization: str = ""
     ) -> Generation:
-        """Make an organization's resources what they were: a new generation."""
+        """Make an organization's resources what they were: a new generation.
+
+        No secret, no disabled key and no credential becomes good again by it.
+
+        Raises:
+            GenerationGoneError: It is older than what is kept, or not there yet.
+            RequestMalformedError: It would change too much at once, or the
+                organization itself was not there then.
+            ResourceInUseError: The key that asks would be shut.
+        """

@@ -91,12 +91,13 @@ class KeySecret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """One secret of a key. A key that is being rotated has two.
 
     Attributes:
-        digest: SHA-256 of it, in hex. The secret itself is nowhere.
+        digest: SHA-256 of it, in hex. The secret itself is nowhere. Empty where it
+            is shown to anybody.
         hint: Its last four characters, so that people can tell which it is.
         expires_at: When it stops being good. None: when the key does.
     """
 
-    digest: str
+    digest: str = ""
     hint: str = ""
     expires_at: datetime | None = None
 

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from holdfast.config_file.checks import (
     endpoints,
     enforcement,
+    etcd,
+    guardrails,
     names,
     policies,
     secrets_held,
@@ -17,6 +19,8 @@ ALONE: tuple[Callable[[Record], None], ...] = (
     endpoints.private_networks,
     secrets_held.credential_kinds,
     policies.satisfiable,
+    etcd.pairs,
+    guardrails.usable,
     enforcement.not_enforced,
 )
 """The checks that need nothing but the file."""
@@ -30,6 +34,8 @@ AGAINST_KNOWN: tuple[Callable[[Record, Known], None], ...] = (
     secrets_held.credentials,
     secrets_held.ledger,
     policies.provider_names,
+    etcd.password,
+    guardrails.meant,
 )
 """Those that need the catalog or the environment. One more check of either kind
 is a function in one of these modules, and its name here."""

@@ -1,8 +1,7 @@
 """Endpoints: something says where each is, and it may be called."""
 
-import ipaddress
-from urllib.parse import urlsplit
-
+from holdfast.addresses import looks_private
+from holdfast.config_file.addresses import filled
 from holdfast.config_file.build import custom_provider
 from holdfast.config_file.checks.names import near
 from holdfast.config_file.faults import echo
@@ -48,7 +47,7 @@ def custom_models(root: Record, known: Known) -> None:
     declared = root.named("providers")
     for entry in root.sections("organizations", "custom_models"):
         identifier = entry.at("identifier")
-        if identifier is None or entry.section("extra").at("api_base"):
+        if identifier is None or "api_base" in entry.section("extra").given:
             continue
         provider = custom_provider(entry)
         located = provider in known.providers or (
@@ -75,19 +74,12 @@ def private_networks(root: Record) -> None:
     ends = [(entry, entry.at("base_uri")) for entry in providers]
     ends += [(entry, entry.section("extra").at("api_base")) for entry in customs]
     for entry, uri in ends:
-        if uri and not entry.get("allow_private_network") and _private(uri.content):
+        if (
+            uri
+            and not entry.get("allow_private_network")
+            and looks_private(filled(uri.content))
+        ):
             uri.warn(
                 "is a private address, which is not called",
                 "add allow_private_network: true if it is meant",
             )
-
-
-def _private(uri: str) -> bool:
-    """Tell whether a URI is private by its looks; names are not looked up."""
-    host = urlsplit(uri).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return not ipaddress.ip_address(host).is_global
-    except ValueError:
-        return False

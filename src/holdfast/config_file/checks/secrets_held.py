@@ -2,7 +2,8 @@
 
 import re
 
-from holdfast.config_file.known import Known
+from holdfast.config_file.known import API_KEYS, CREDENTIALS, STORES, Known
+from holdfast.config_file.ledger import is_address
 from holdfast.config_file.values import Record, column
 from holdfast.credential_kinds import is_known, kind_of, shapes
 from holdfast.model import AUTH_OF_DIALECT
@@ -18,7 +19,8 @@ def keys(root: Record, known: Known) -> None:
     for value in column("key", declared):
         secret = value.content.read(known.environ)
         if secret is None:
-            value.fault(f"{value.content.origin} holds no key", "set it")
+            if API_KEYS in known.given:
+                value.fault(f"{value.content.origin} holds no key", "set it")
         elif secret == "-" or not _SENDABLE.fullmatch(secret):  # noqa: S105 - "-" is how a caller sends no key
             value.fault(
                 "cannot be sent as a key",
@@ -32,6 +34,8 @@ def keys(root: Record, known: Known) -> None:
 
 def credentials(root: Record, known: Known) -> None:
     """Warn of credentials that are not there."""
+    if CREDENTIALS not in known.given:
+        return
     found = [
         (part, f"provider {name}")
         for name, value in root.named("providers").items()
@@ -82,11 +86,20 @@ def _auth_of(dialect: str | None) -> str | None:
 
 def ledger(root: Record, known: Known) -> None:
     """Report a ledger that is of no known kind, without repeating its password."""
-    if (value := root.at("ledger")) is None:
-        return
-    uri = value.content.read(known.environ)
-    if uri is not None and not re.match(r"(sqlite|postgresql)(\+[a-z0-9]+)?://", uri):
-        value.fault(
-            "is no ledger URI",
-            "write sqlite:///PATH or postgresql+asyncpg://HOST/NAME",
-        )
+    section = root.section("ledger")
+    for value in column("password", [section]):
+        if STORES in known.given and value.content.read(known.environ) is None:
+            value.warn(
+                f"{value.content.origin} holds no password",
+                "set it, or remove the field",
+            )
+    for value in column("url", [section]):
+        url = value.content.read(known.environ)
+        if url is None:
+            if STORES in known.given:
+                value.fault(f"{value.content.origin} holds no address", "set it")
+        elif not is_address(url):
+            value.fault(
+                "is no address of a ledger",
+                "write sqlite:///PATH, postgresql+asyncpg://USER@HOST/NAME or none",
+            )

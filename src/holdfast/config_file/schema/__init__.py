@@ -5,29 +5,31 @@ more field is one more row here, and where it goes is in `build`.
 """
 
 from holdfast.config_file.addresses import Address
-from holdfast.config_file.credentials import OneSecret
 from holdfast.config_file.kinds import Choice, Text
+from holdfast.config_file.ledger import LedgerAddress
 from holdfast.config_file.schema.defaults import DEFAULTS
+from holdfast.config_file.schema.etcd import ETCD
 from holdfast.config_file.schema.models import MODEL_ENTRY, PROVIDER
 from holdfast.config_file.schema.names import ID, PATH
 from holdfast.config_file.schema.organizations import ORGANIZATION
 from holdfast.config_file.structure import Field, ListOf, MapOf, Section
 
-ETCD = Section(
-    "etcd",
-    "Where etcd is. Left out: `holdfast up` runs one of its own.",
+NETWORK = Section(
+    "network",
+    "Which private addresses may be called all the same.",
     (
         Field(
-            "endpoints",
-            ListOf(Address("`HOST:PORT`", least_port=1)),
-            "The members of the cluster, any of them.",
-            "an etcd of its own",
-        ),
-        Field(
-            "prefix",
-            Text("key prefix", r"/\S*[^\s/]", "a prefix such as /holdfast"),
-            "What every key begins with. Gateways that share one share state.",
-            "`/holdfast`",
+            "allow_private_hosts",
+            ListOf(
+                Text(
+                    "`HOST` or `HOST:PORT`",
+                    r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?",
+                    "a host as `api_base` names it, with or without a port",
+                )
+            ),
+            "Where custom models may be that are made through the API, though it is "
+            "private: as their `api_base` names it. Without a port: any port.",
+            "none",
         ),
     ),
 )
@@ -52,9 +54,9 @@ ROOT = Section(
         Field("etcd", ETCD, "Where etcd is.", "an etcd of its own"),
         Field(
             "ledger",
-            OneSecret("ledger URI, `sqlite:///` or `postgresql+asyncpg://`; a secret"),
-            "Where history is kept. Not acted on yet.",
-            "none",
+            LedgerAddress(),
+            "Where history is kept.",
+            "`ledger.db` in `state_dir`",
         ),
         Field("defaults", DEFAULTS, "What holds for every request.", "as below"),
         Field(
@@ -75,6 +77,7 @@ ROOT = Section(
             "`none`: only `models` exist.",
             "`shipped`",
         ),
+        Field("network", NETWORK, "What may be called.", "as below"),
         Field("organizations", ListOf(ORGANIZATION), "Who uses the gateway.", "none"),
     ),
 )

@@ -127,7 +127,9 @@ DEFAULTS = Section(
         Field(
             "parse_retries",
             integer(0, 100),
-            "Extra tries when structured output does not parse. Not acted on yet.",
+            "How often a deployment is told what is wrong with an answer that does "
+            "not fit `response_format`, and asked again, before the next. Counted "
+            "apart from `max_attempts`.",
             "2",
         ),
     ),

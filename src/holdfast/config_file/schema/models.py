@@ -13,6 +13,29 @@ from holdfast.model import AUTHS, DIALECTS, GEOGRAPHIES, Capability
 MOST_TOKENS = 2**31 - 1
 """What the contract between the services carries."""
 
+LONGEST_RETENTION_DAYS = 36_500
+"""A century: whoever keeps data for ever says so with this."""
+
+DATA = Section(
+    "data",
+    "How what is sent and answered is treated, by contract or by the provider's own "
+    "terms. What is not said is unknown, and no policy on it allows the unknown.",
+    (
+        Field(
+            "trains_on_data",
+            Flag(),
+            "Whether models are trained on it.",
+            "unknown",
+        ),
+        Field(
+            "retention_days",
+            integer(0, LONGEST_RETENTION_DAYS),
+            "For how many days it is kept at most; 0 for not at all.",
+            "unknown",
+        ),
+    ),
+)
+
 PROVIDER = Section(
     "providers.ID",
     "A credential, and what overrides or adds to the catalog's provider of that "
@@ -37,7 +60,7 @@ PROVIDER = Section(
         Field("dialect", choice(DIALECTS), "The wire format.", "the catalog's"),
         Field(
             "base_uri",
-            Uri(),
+            Uri(has_places=True),
             "What the dialect's paths are appended to.",
             "the catalog's",
         ),
@@ -55,6 +78,14 @@ PROVIDER = Section(
             Flag(),
             "Whether `base_uri` may lead to a private address.",
             "false",
+        ),
+        Field(
+            "data",
+            DATA,
+            "What it promises this gateway's own account: an agreement on zero data "
+            "retention, say.",
+            "what the catalog knows it to promise everybody, where it is called at "
+            "the catalog's address",
         ),
     ),
 )
@@ -80,6 +111,12 @@ CONTEXT_WINDOW = Field(
     "context_window_tokens",
     integer(0, MOST_TOKENS),
     "Input and output together; 0 is unknown.",
+    "0",
+)
+MAX_OUTPUT = Field(
+    "max_output_tokens",
+    integer(0, MOST_TOKENS),
+    "Of one answer; 0 is unknown.",
     "0",
 )
 PRICING_FIELD = Field(
@@ -112,6 +149,7 @@ DEPLOYMENT = Section(
             "unknown: not allowed under a policy of geographies",
         ),
         Field("region", WORD, "The provider's name for the place.", "none"),
+        Field("data", DATA, "How data is treated there.", "the provider's"),
         Field(
             "weight",
             Number(
@@ -124,12 +162,7 @@ DEPLOYMENT = Section(
         ),
         CAPABILITIES,
         CONTEXT_WINDOW,
-        Field(
-            "max_output_tokens",
-            integer(0, MOST_TOKENS),
-            "Of one answer; 0 is unknown.",
-            "0",
-        ),
+        MAX_OUTPUT,
         PRICING_FIELD,
     ),
 )

@@ -7,6 +7,8 @@ from holdfast.config_file.schema.defaults import DEFAULTS
 from holdfast.config_file.schema.models import (
     CAPABILITIES,
     CONTEXT_WINDOW,
+    DATA,
+    MAX_OUTPUT,
     PRICING_FIELD,
 )
 from holdfast.config_file.schema.names import ID, MODEL, WORD
@@ -28,7 +30,7 @@ ALIAS = Section(
         Field(
             "defaults",
             DEFAULTS,
-            "What holds for requests that name it. Not acted on yet.",
+            "What holds for requests that name it.",
             "the project's",
         ),
     ),
@@ -88,6 +90,14 @@ CUSTOM_MODEL = Section(
         PRICING_FIELD,
         CAPABILITIES,
         CONTEXT_WINDOW,
+        MAX_OUTPUT,
+        Field(
+            "data",
+            DATA,
+            "How data is treated there.",
+            "what the catalog knows of the provider, if it is called at the "
+            "catalog's address",
+        ),
         Field(
             "allow_private_network",
             Flag(),

@@ -1,10 +1,11 @@
-"""The fields of `policy`, `budget`, `guardrails` and `retention`."""
+"""The fields of `policy`, `budget` and `retention`."""
 
 from decimal import Decimal
 
 from holdfast.config_file.amounts import USD, Number, integer
-from holdfast.config_file.kinds import Choice, RegularExpression, choice
-from holdfast.config_file.schema.names import ID, MODEL, WORD
+from holdfast.config_file.kinds import Choice, choice
+from holdfast.config_file.schema.models import LONGEST_RETENTION_DAYS
+from holdfast.config_file.schema.names import ID, MODEL
 from holdfast.config_file.structure import Field, ListOf, Section
 from holdfast.model import GEOGRAPHIES
 
@@ -25,10 +26,32 @@ MODEL_ALLOWANCE = Section(
     ),
 )
 
+DATA_HANDLING = Section(
+    "policy.data",
+    "How providers may treat data. `training: deny` with `max_retention_days: 0` "
+    "leaves those alone that promise to keep nothing and to learn nothing.",
+    (
+        Field(
+            "training",
+            Choice(("allow", "deny")),
+            "`deny`: nobody who trains on data, or of whom that is unknown.",
+            "`allow`",
+        ),
+        Field(
+            "max_retention_days",
+            integer(0, LONGEST_RETENTION_DAYS),
+            "For how many days data may be kept, 0 for not at all. Nobody of whom "
+            "it is unknown.",
+            "no limit",
+        ),
+    ),
+)
+
 POLICY = Section(
     "policy",
-    "What may be used, for an organization or a project. Both hold: a project "
-    "only narrows what its organization allows. An empty list sets no limit.",
+    "What may be used, for an organization, a project or a key. All three hold: "
+    "each only narrows what is allowed above it. An empty list sets no limit. See "
+    "[policy](policy.md).",
     (
         Field("providers", PROVIDER_ALLOWANCE, "Which providers.", "no limit"),
         Field("models", MODEL_ALLOWANCE, "Which models.", "no limit"),
@@ -38,12 +61,15 @@ POLICY = Section(
             "Where data may go. A deployment of unknown geography is in none.",
             "no limit",
         ),
+        Field("data", DATA_HANDLING, "How data may be treated.", "no limit"),
     ),
 )
 
 BUDGET = Section(
     "budget",
-    "What may be spent. Not acted on yet.",
+    "What may be spent, by an organization, a project or a key. All that are given "
+    "hold: what a key spends counts for its project and its organization too. See "
+    "[budgets](budgets.md).",
     (
         Field("monthly_usd", USD, "In a calendar month, UTC.", None),
         Field(
@@ -52,43 +78,19 @@ BUDGET = Section(
             "The share of it at which a warning is due.",
             "0.8",
         ),
-    ),
-)
-
-PATTERN = Section(
-    "organizations[].guardrails[].patterns[]",
-    "Something to look for.",
-    (
-        Field("name", WORD, "For people.", None),
-        Field("regex", RegularExpression(), "What to look for.", None),
-    ),
-)
-
-GUARDRAIL = Section(
-    "organizations[].guardrails[]",
-    "What to look for in prompts and answers. Not acted on yet.",
-    (
-        Field("name", MODEL, "For people.", None),
         Field(
-            "applies_to",
-            ListOf(Choice(("input", "output")), least=1),
-            "Prompts, answers or both.",
-            None,
+            "when_unreachable",
+            Choice(("allow", "deny")),
+            "What becomes of calls while etcd is away, so that nobody knows what "
+            "others spend: each replica goes by what it knows, or they are refused.",
+            "`allow`",
         ),
-        Field(
-            "action",
-            Choice(("flag", "block", "redact")),
-            "What to do with what is found.",
-            None,
-        ),
-        Field("presets", ListOf(ID), "Ready-made patterns by name.", "none"),
-        Field("patterns", ListOf(PATTERN), "Patterns of one's own.", "none"),
     ),
 )
 
 RETENTION = Section(
     "organizations[].projects[].retention",
-    "What is kept of prompts and answers. Not acted on yet: nothing is.",
+    "What is kept of prompts and answers; of everything else all is.",
     (
         Field(
             "content_days",
