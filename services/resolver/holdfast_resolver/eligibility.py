@@ -11,19 +11,12 @@ from holdfast.model import (
     Requirements,
     ScopedPolicy,
 )
-from holdfast.policy import objection
+from holdfast.policy import Strayed, broken_promise, objection
 from holdfast_resolver.directory import Objection
 
-_SOFT = frozenset({Capability.JSON_SCHEMA})
-"""Capabilities that one may do without where no deployment has them: the answer
-is then asked for in words, or the provider says what it lacks."""
-
-_BUILT_IN = {
-    "anthropic-messages": frozenset({Capability.JSON_SCHEMA}),
-    "bedrock-converse": frozenset({Capability.JSON_SCHEMA}),
-    "bedrock-invoke": frozenset({Capability.JSON_SCHEMA}),
-}
-"""What a dialect's translation gives, whatever the deployment says of itself."""
+_ANYWHERE = frozenset({Capability.JSON_SCHEMA})
+"""What a deployment need not have: where it does not take a schema, the executor asks
+for the form in words, and checks what comes in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +38,11 @@ def capabilities(deployment: Deployment, needed: Requirements) -> _Refusal | Non
     """
     if not deployment.capabilities:
         return None
-    lacking = (
-        needed.capabilities
-        - deployment.capabilities
-        - _BUILT_IN.get(deployment.dialect, frozenset())
-    )
+    lacking = needed.capabilities - deployment.capabilities - _ANYWHERE
     if not lacking:
         return None
     words = ", ".join(sorted(lacking))
-    return _Refusal(
-        ExclusionReason.CAPABILITY, f"lacks capability {words}", lacking <= _SOFT
-    )
+    return _Refusal(ExclusionReason.CAPABILITY, f"lacks capability {words}")
 
 
 def window(deployment: Deployment, needed: Requirements) -> _Refusal | None:
@@ -82,10 +69,6 @@ CHECKS: tuple[Check, ...] = (capabilities, window)
 """What a request may need. One more is a function above and its name here."""
 
 
-Strayed = Callable[[Deployment], str]
-"""Says where a deployment has worked, if not where it promises; else nothing."""
-
-
 def split(
     candidates: Iterable[Deployment],
     policies: Iterable[ScopedPolicy],
@@ -103,9 +86,7 @@ def split(
     excluded: list[Exclusion] = []
     soft: list[Exclusion] = []
     for deployment in candidates:
-        refusal = _stray(deployment, policies, strayed) or _refusal(
-            deployment, policies, objections, needed
-        )
+        refusal = _refusal(deployment, policies, objections, needed, strayed)
         if refusal is None:
             allowed.append(deployment)
             continue
@@ -119,27 +100,17 @@ def split(
     return allowed, excluded
 
 
-def _stray(
-    deployment: Deployment, policies: tuple[ScopedPolicy, ...], strayed: Strayed
-) -> _Refusal | None:
-    """Object to who broke its promise, where a promise is what policy goes by."""
-    bound = next((policy for policy in policies if policy.geographies), None)
-    if bound is None or not (place := strayed(deployment)):
-        return None
-    return _Refusal(
-        ExclusionReason.POLICY,
-        f"{bound.scope} policy: geography {deployment.geography} was promised, "
-        f"and the provider has said that it worked in {place}",
-    )
-
-
 def _refusal(
     deployment: Deployment,
     policies: tuple[ScopedPolicy, ...],
     objections: Callable[[str], Objection | None],
     needed: Requirements,
+    strayed: Strayed,
 ) -> _Refusal | None:
-    if (rule := objection(policies, deployment)) is not None:
+    rule = objection(policies, deployment)
+    if rule is None:
+        rule = broken_promise(policies, deployment, strayed)
+    if rule is not None:
         return _Refusal(ExclusionReason.POLICY, rule)
     if (lack := objections(deployment.id)) is not None:
         return _Refusal(

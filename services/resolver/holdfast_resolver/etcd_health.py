@@ -154,16 +154,17 @@ class EtcdProbeStore:
         if not self._is_synced():
             return None
         try:
-            async with asyncio.timeout(_PATIENCE_S):
-                return await self._claim(self._prefix + rest.encode(), life)
+            return await self._claim(self._prefix + rest.encode(), life)
         except LeaseNotFoundError:
             self._leases.forget()
             return None
-        except (EtcdError, TimeoutError):
+        except EtcdError:
             return None
 
     async def _claim(self, key: bytes, life: timedelta) -> bool:
-        lease = await self._leases.lease_for(life, 1)
+        now = asyncio.get_running_loop().time
+        end = now() + _PATIENCE_S
+        lease = await self._leases.lease_for(life, 1, deadline_s=_PATIENCE_S)
         is_new = wire.Compare(
             key=key,
             result=wire.Compare.EQUAL,
@@ -174,5 +175,6 @@ class EtcdProbeStore:
         answer = await self._client.call(
             TXN,
             wire.TxnRequest(compare=[is_new], success=[wire.RequestOp(put=put)]),
+            deadline_s=end - now(),
         )
         return answer.succeeded

@@ -11,21 +11,20 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Protocol
 
-from holdfast.errors import NoDeploymentAllowedError
 from holdfast.model import (
     Capability,
     Deployment,
     Exclusion,
-    ExclusionReason,
     Plan,
     PlanStep,
     Requirements,
     SessionAffinity,
     StepReason,
 )
+from holdfast.policy import Strayed
 from holdfast_resolver.crowds import Crowds
 from holdfast_resolver.directory import Membership
-from holdfast_resolver.eligibility import Strayed, split
+from holdfast_resolver.eligibility import split
 from holdfast_resolver.expansion import Expansion, Member, expand
 from holdfast_resolver.ordering import (
     Ramps,
@@ -37,6 +36,7 @@ from holdfast_resolver.ordering import (
     welcomes,
 )
 from holdfast_resolver.probing import candidates
+from holdfast_resolver.refusal import emptied
 from holdfast_resolver.sessions import binding_key, session_key
 from holdfast_resolver.vector_spaces import Eligible, comparable, models_of
 from holdfast_resolver.warmth import Warmth
@@ -178,7 +178,7 @@ class Planner:
         if expansion.is_alias:
             arranged = _alias_order(arranged)
         if not arranged and not question.explain:
-            raise _emptied(question.model, exclusions)
+            raise emptied(question.model, exclusions, revision)
         leading = _leading(pools, arranged)
         plan = Plan(
             plan_id=question.plan_id,
@@ -191,12 +191,13 @@ class Planner:
             session_key=session,
             bound_deployment_id=leading.bound_id,
             policies=member.policies,
-            limits=member.defaults.limits,
+            limits=member.defaults_for(question.model).limits,
             revision=revision,
             incomparable_models=models_of(apart),
             tags=question.tags,
             content_retained=member.content_days > 0,
             parent_span_id=question.parent_span_id,
+            guardrails=member.guardrails,
         )
         due: tuple[PlanStep, ...] = ()
         if question.commits and arranged and arranged[-1].cooldown is not None:
@@ -373,41 +374,3 @@ def _alias_order(arranged: list[PlanStep]) -> list[PlanStep]:
     ]
     healthy = [step for step in arranged if step.cooldown is None]
     return healthy + [step for step in arranged if step.cooldown is not None]
-
-
-_ADVICE: dict[ExclusionReason, str] = {
-    ExclusionReason.POLICY: "Ask an administrator of the policy, "
-    "or name a model it allows.",
-    ExclusionReason.NO_CREDENTIAL: "Give the provider's credential "
-    "in the gateway's configuration.",
-    ExclusionReason.CAPABILITY: "Name a model that can do what the request asks.",
-    ExclusionReason.CONTEXT_WINDOW: "Shorten the request.",
-    ExclusionReason.DIALECT: "Name a model with other deployments.",
-    ExclusionReason.VECTOR_SPACE: "Name the model whose vectors are wanted.",
-}
-
-
-def _emptied(model: str, exclusions: list[Exclusion]) -> NoDeploymentAllowedError:
-    """Say which rule emptied the plan: the one that left out the last of it.
-
-    Policy comes first in the filter, so where anything else did it, something
-    had passed the policy.
-    """
-    ranked = sorted(exclusions, key=lambda e: e.reason is ExclusionReason.POLICY)
-    rules: dict[str, int] = {}
-    for exclusion in ranked:
-        rules[exclusion.rule] = rules.get(exclusion.rule, 0) + 1
-    listed = "; ".join(
-        f"{rule} ({count} deployment{'s' if count > 1 else ''})"
-        for rule, count in list(rules.items())[:4]
-    )
-    if not ranked:
-        return NoDeploymentAllowedError(
-            f"The model {model!r} has no deployment.", model=model, excluded_count="0"
-        )
-    return NoDeploymentAllowedError(
-        f"The model {model!r} has no deployment that this key may use: {listed}. "
-        f"{_ADVICE[ranked[0].reason]}",
-        model=model,
-        excluded_count=str(len(exclusions)),
-    )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from holdfast.errors import GatewayError
-from holdfast.model import Attempt, Caller, Exclusion, Plan
+from holdfast.model import Attempt, Caller, Deployment, Exclusion, Plan
 from holdfast.ports import AttemptReport, ResolveModelRequest
 
 
@@ -19,18 +19,43 @@ class Recorder(Protocol):
 
     def refused(
         self,
+        plan_id: str,
         request: ResolveModelRequest,
         caller: Caller,
         revision: str,
         error: GatewayError,
     ) -> None:
-        """Note a request of a known caller that got no plan."""
+        """Note a request of a known caller that got no plan.
 
-    def attempted(self, report: AttemptReport, attempt: Attempt) -> None:
-        """Note how an attempt ended. Each is told once here, but by chance twice."""
+        Args:
+            plan_id: What its plan would have been called.
+            request: What was asked.
+            caller: On whose behalf.
+            revision: What the plan would have been made from.
+            error: Why there is none.
+        """
 
-    def finished(self, report: AttemptReport) -> None:
-        """Note how a request ended; `report.finished` says it. Likewise once."""
+    def attempted(
+        self, report: AttemptReport, attempt: Attempt, deployment: Deployment | None
+    ) -> None:
+        """Note how an attempt ended. Each is told once here, but by chance twice.
+
+        Args:
+            report: What told of it.
+            attempt: How it ended.
+            deployment: What it called. None if that is gone meanwhile.
+        """
+
+    def finished(
+        self, report: AttemptReport, deployment: Deployment | None, content_days: int
+    ) -> None:
+        """Note how a request ended; `report.finished` says it. Likewise once.
+
+        Args:
+            report: What told of it.
+            deployment: Who served it. None if nobody did, or it is gone meanwhile.
+            content_days: For how many days its project keeps what was said.
+        """
 
 
 class Unrecorded:
@@ -41,6 +66,7 @@ class Unrecorded:
 
     def refused(
         self,
+        plan_id: str,
         request: ResolveModelRequest,
         caller: Caller,
         revision: str,
@@ -48,8 +74,51 @@ class Unrecorded:
     ) -> None:
         """Do nothing."""
 
-    def attempted(self, report: AttemptReport, attempt: Attempt) -> None:
+    def attempted(
+        self, report: AttemptReport, attempt: Attempt, deployment: Deployment | None
+    ) -> None:
         """Do nothing."""
 
-    def finished(self, report: AttemptReport) -> None:
+    def finished(
+        self, report: AttemptReport, deployment: Deployment | None, content_days: int
+    ) -> None:
         """Do nothing."""
+
+
+class Several:
+    """Tells several recorders, in order."""
+
+    def __init__(self, recorders: Sequence[Recorder]) -> None:
+        """Tell these."""
+        self._recorders = tuple(recorders)
+
+    def planned(self, plan: Plan, exclusions: Sequence[Exclusion]) -> None:
+        """Tell each."""
+        for each in self._recorders:
+            each.planned(plan, exclusions)
+
+    def refused(
+        self,
+        plan_id: str,
+        request: ResolveModelRequest,
+        caller: Caller,
+        revision: str,
+        error: GatewayError,
+    ) -> None:
+        """Tell each."""
+        for each in self._recorders:
+            each.refused(plan_id, request, caller, revision, error)
+
+    def attempted(
+        self, report: AttemptReport, attempt: Attempt, deployment: Deployment | None
+    ) -> None:
+        """Tell each."""
+        for each in self._recorders:
+            each.attempted(report, attempt, deployment)
+
+    def finished(
+        self, report: AttemptReport, deployment: Deployment | None, content_days: int
+    ) -> None:
+        """Tell each."""
+        for each in self._recorders:
+            each.finished(report, deployment, content_days)

@@ -10,12 +10,9 @@ from datetime import timedelta
 
 from holdfast.health import health_keys
 from holdfast.model import Attempt, Deployment
+from holdfast.residency import STRAY_LIFE
 from holdfast_resolver.health.record import Record
 from holdfast_resolver.stores import HealthStore
-
-LIFE = timedelta(days=1)
-"""For how long, from the last such word: long enough for somebody to see the alarm,
-and short enough that who has mended it need not tell us."""
 
 _MARK = "="
 """Stands between the name of a deployment's health and where it said it was."""
@@ -41,7 +38,7 @@ class Residency:
         if not attempt.observed_geography:
             return
         now_ms = self._now_ms()
-        end_ms = now_ms + LIFE // timedelta(milliseconds=1)
+        end_ms = now_ms + STRAY_LIFE // timedelta(milliseconds=1)
         key = health_keys(deployment).deployment + _MARK + attempt.observed_geography
         self._store.publish(key, Record(end_ms, now_ms, now_ms, 1, told=True))
 

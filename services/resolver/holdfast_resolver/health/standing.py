@@ -12,10 +12,13 @@ class Standing:
         left: How much longer it is left aside; zero if it is due to be tried;
             None if it is healthy.
         share: What part of its usual cold starts a healthy one takes, 0 to 1.
+        is_told: Whether it said itself until when it is to be left aside; else it
+            was ejected because it failed.
     """
 
     left: timedelta | None = None
     share: float = 1.0
+    is_told: bool = False
 
 
 HEALTHY = Standing()

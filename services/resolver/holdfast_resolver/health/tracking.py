@@ -99,13 +99,16 @@ class Health:
         keys = health_keys(deployment)
         share = 0.0 if self._is_low(keys.deployment, now_ms) else 1.0
         left: int | None = None
+        is_told = False
         for record in self._standing_records(deployment, now_ms):
             if record.is_aside(now_ms):
+                if left is None or record.until_ms - now_ms > left:
+                    is_told = record.told
                 left = max(left or 0, record.until_ms - now_ms)
             else:
                 share = min(share, record.share(now_ms))
         if left is not None:
-            return Standing(timedelta(milliseconds=left))
+            return Standing(timedelta(milliseconds=left), is_told=is_told)
         return HEALTHY if share == 1.0 else Standing(share=share)
 
     def rest_name(self, deployment: Deployment) -> str:
