@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.catalog import every_name, load_shipped
-from holdfast_cli import check, explain, models, up
+from holdfast_cli import check, etcd_upkeep, explain, models, traces, up, usage
+from holdfast_cli.administration import history
+from holdfast_cli.administration.commands import COMMANDS as ADMINISTRATION
 from holdfast_cli.demo import command as demo
 from holdfast_cli.demo.demonstration import STATE_DIR
 from holdfast_cli.demo.faults import FAULTS
@@ -137,6 +139,11 @@ COMMANDS: dict[str, Callable[[_Commands], None]] = {
     "check": _add_check,
     "explain": _add_explain,
     "models": _add_models,
+    "traces": traces.add,
+    "usage": usage.add,
+    **ADMINISTRATION,
+    "history": history.add,
     "demo": _add_demo,
+    "etcd": etcd_upkeep.add,
 }
 """Every command, by its name."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from holdfast import convert
+from holdfast.api.catalog.v1 import catalog_pb2
 from holdfast.api.catalog.v1 import catalog_service_pb2 as pb
 from holdfast.api.common.v1 import caller_pb2
 from holdfast.errors import GatewayError
@@ -63,6 +64,7 @@ def _as_data(listed: pb.ListModelsResponse) -> dict[str, Any]:
                         "provider": place.deployment.provider_id,
                         "region": place.deployment.region or None,
                         "geography": place.deployment.geography or None,
+                        "data": _data(place.deployment),
                         "allowed": not place.exclusion_rule,
                         "rule": place.exclusion_rule or None,
                     }
@@ -71,6 +73,15 @@ def _as_data(listed: pb.ListModelsResponse) -> dict[str, Any]:
             }
             for model in listed.models
         ],
+    }
+
+
+def _data(deployment: catalog_pb2.Deployment) -> dict[str, Any]:
+    """Say how data is treated, None where that is not known."""
+    trains, days = deployment.trains_on_data, deployment.retention_days
+    return {
+        "trains_on_data": trains if deployment.HasField("trains_on_data") else None,
+        "retention_days": days if deployment.HasField("retention_days") else None,
     }
 
 

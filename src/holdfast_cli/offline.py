@@ -16,7 +16,7 @@ from holdfast.model import Caller, Catalog
 from holdfast.settings import Settings
 from holdfast.signing import PlanKeys, new_key, parse_keys
 from holdfast_cli.demo.demonstration import demo_settings
-from holdfast_resolver import directory
+from holdfast_resolver import tenants
 from holdfast_resolver.crowds import Crowds
 from holdfast_resolver.health.tracking import Health
 from holdfast_resolver.probes import Probes
@@ -55,7 +55,7 @@ def resolver_of(settings: Settings) -> ResolverService:
     """Make a resolver."""
     keys = PlanKeys(parse_keys(new_key()))
     catalog = load_shipped() if settings.shipped_catalog else Catalog()
-    known = directory.build(settings, catalog, os.environ)
+    known = tenants.build(settings, catalog, os.environ)
     health = Health(MemoryHealthStore(), _now_ms)
     probes = Probes(MemoryProbeStore(), _now_ms)
     warmth = Warmth(_now_ms)

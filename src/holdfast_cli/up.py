@@ -18,18 +18,29 @@ from pathlib import Path
 import uvloop
 
 from holdfast import logs, process
+from holdfast.certificates import CertificateError
 from holdfast.config_file import ConfigurationError
 from holdfast.configuration import load_configuration
+from holdfast.environment import (
+    ETCD_ACCESS,
+    LISTEN_TLS,
+    Environment,
+    EnvironmentVariableError,
+    read,
+)
 from holdfast.rpc.clients import RemoteExecutor, RemoteResolver
-from holdfast.settings import Settings
-from holdfast.signing import PlanKeys, new_key, parse_keys
+from holdfast.rpc.tls import mutual_tls
+from holdfast.settings import EtcdSettings, Settings
+from holdfast.signing import PlanKey, PlanKeys, new_key, parse_keys
 from holdfast_cli.demo.demonstration import STATE_DIR, Demonstration
 from holdfast_cli.demo.process import SimulatorFailedError
 from holdfast_cli.etcd_binary import EtcdNotFoundError
 from holdfast_cli.etcd_process import EtcdProcess, EtcdStartError
 from holdfast_cli.ports import usual_or_free
+from holdfast_cli.running import announced
 from holdfast_cli.separate import Service, running
 from holdfast_edge import gateway
+from holdfast_edge.console.settings import ConsoleSettings
 from holdfast_executor import server as executor_server
 from holdfast_resolver import server as resolver_server
 
@@ -42,8 +53,12 @@ class StartError(Exception):
     """The gateway cannot start; the message says what to change."""
 
 
+_SEALING = ("HOLDFAST_SEALING_KEYS", "HOLDFAST_SEALING_KEYS_FILE")
+
 _CANNOT_START = (
     StartError,
+    CertificateError,
+    EnvironmentVariableError,
     EtcdNotFoundError,
     EtcdStartError,
     SimulatorFailedError,
@@ -59,12 +74,35 @@ class Ground:
     Attributes:
         config: The configuration file, as processes of their own read it.
         key_file: Where the plan keys are.
+        sealing_file: Where the keys are that credentials are sealed with, unless
+            the environment says otherwise.
+        session_file: Where the keys are that the console's sessions are signed with.
+        etcd: The configured one, or the one that was started.
+        drill_uri: Where simulated providers are told what to do. Empty: there are
+            none.
     """
 
     settings: Settings
     config: Path
     key_file: Path
-    etcd_endpoints: tuple[str, ...]
+    sealing_file: Path
+    session_file: Path
+    etcd: EtcdSettings
+    drill_uri: str = ""
+
+    def environment(self) -> Environment:
+        """Read this process's environment, with the keys that were made for it."""
+        return read({**self.sealing(), **os.environ})
+
+    def sealing(self) -> dict[str, str]:
+        """Return the variable that names the sealing keys, unless another does."""
+        if any(name in os.environ for name in _SEALING):
+            return {}
+        return {_SEALING[1]: str(self.sealing_file.resolve())}
+
+    def session_keys(self) -> tuple[PlanKey, ...]:
+        """Return the keys that the console's sessions are signed with."""
+        return tuple(parse_keys(self.session_file.read_text(encoding="utf-8")))
 
     def keys(self) -> PlanKeys:
         """Return the keys that plans are signed with."""
@@ -114,10 +152,12 @@ async def _serve(config: Path | None, *, separate: bool) -> None:
         settings = _settings(config)
         if demo is None:
             stack.enter_context(_locked(settings.state_dir))
-        ground = await stack.enter_async_context(_ground(settings, config))
+        drill_uri = "" if demo is None else demo.scenario.state.control_uri
+        ground = await stack.enter_async_context(_ground(settings, config, drill_uri))
         services = _separate(ground) if separate else _together(ground)
         at = await stack.enter_async_context(services)
         process.settle()
+        stack.enter_context(announced(settings.state_dir, f"http://{at.edge}"))
         print(f"ready http://{at.edge}", flush=True)
         print(f"grpc resolver {at.resolver} executor {at.executor}", flush=True)
         if demo is not None:
@@ -133,22 +173,34 @@ def _settings(config: Path) -> Settings:
 
 
 @asynccontextmanager
-async def _ground(settings: Settings, config: Path) -> AsyncIterator[Ground]:
+async def _ground(
+    settings: Settings, config: Path, drill_uri: str
+) -> AsyncIterator[Ground]:
     """Prepare the keys and etcd."""
     state = settings.state_dir
-    key_file = state / "plan.keys"
-    if not key_file.exists():
-        key_file.touch(mode=0o600)
-        key_file.write_text(new_key() + "\n", encoding="utf-8")
+    files = (
+        _key_file(state / "plan.keys"),
+        _key_file(state / "sealing.keys"),
+        _key_file(state / "session.keys"),
+    )
     if settings.etcd.endpoints:
-        yield Ground(settings, config, key_file, settings.etcd.endpoints)
+        yield Ground(settings, config, *files, settings.etcd, drill_uri)
         return
     etcd = EtcdProcess(state / "etcd")
     endpoint = await etcd.start()
     try:
-        yield Ground(settings, config, key_file, (endpoint,))
+        own = EtcdSettings(endpoints=(endpoint,), prefix=settings.etcd.prefix)
+        yield Ground(settings, config, *files, own, drill_uri)
     finally:
         await etcd.stop()
+
+
+def _key_file(path: Path) -> Path:
+    """Make a file with a key, unless it is there."""
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(new_key() + "\n", encoding="utf-8")
+    return path
 
 
 @contextmanager
@@ -170,18 +222,31 @@ def _locked(state: Path) -> Iterator[None]:
 async def _together(ground: Ground) -> AsyncIterator[Addresses]:
     """Run the three services in this process; their gRPC ports are open too."""
     settings, keys = ground.settings, ground.keys()
+    environment = ground.environment()
+    callers, sealing = environment.tls_callers, environment.sealing()
     with usual_or_free(50051) as first, usual_or_free(50052) as second:
         async with (
-            resolver_server.resolver(settings, keys, ground.etcd_endpoints) as resolver,
-            executor_server.executor(settings, keys, resolver) as executor,
-            resolver_server.grpc_server(resolver, first, _DRAIN_S) as resolver_at,
-            executor_server.grpc_server(executor, second, _DRAIN_S) as executor_at,
+            mutual_tls(environment) as tls,
+            resolver_server.resolver(settings, keys, ground.etcd, sealing) as resolver,
+            executor_server.executor(
+                settings, keys, resolver.service, sealing
+            ) as executor,
+            resolver_server.grpc_server(
+                resolver, first, _DRAIN_S, tls=tls, callers=callers
+            ) as resolver_at,
+            executor_server.grpc_server(
+                executor, second, _DRAIN_S, tls=tls, callers=callers
+            ) as executor_at,
             gateway.edge(
                 settings.listen,
-                resolver,
+                resolver.service,
                 executor,
+                resolver.administration,
+                resolver.ledger,
                 ready=_always,
                 drain=timedelta(seconds=_DRAIN_S),
+                console=ConsoleSettings(ground.session_keys(), ground.drill_uri),
+                responses=resolver.responses,
             ) as edge_at,
         ):
             yield Addresses(edge_at, resolver_at, executor_at)
@@ -194,12 +259,19 @@ async def _separate(ground: Ground) -> AsyncIterator[Addresses]:
         shared = {
             "HOLDFAST_CONFIG": str(ground.config.resolve()),
             "HOLDFAST_PLAN_KEYS_FILE": str(ground.key_file.resolve()),
-            "HOLDFAST_ETCD_ENDPOINTS": ",".join(ground.etcd_endpoints),
+            **ground.sealing(),
+            "HOLDFAST_SESSION_KEYS_FILE": str(ground.session_file.resolve()),
+            "HOLDFAST_DRILL_URI": ground.drill_uri,
+            "HOLDFAST_ETCD_ENDPOINTS": ",".join(ground.etcd.endpoints),
             "HOLDFAST_RESOLVER_TARGETS": resolver,
             "HOLDFAST_EXECUTOR_TARGETS": executor,
             "HOLDFAST_DRAIN_SECONDS": str(_DRAIN_S),
             "HOLDFAST_LOG_LEVEL": os.environ.get("HOLDFAST_LOG_LEVEL", "warning"),
+            **dict.fromkeys(LISTEN_TLS, ""),
         }
+        if not ground.settings.etcd.endpoints:
+            # They are for another etcd than the one that was started here.
+            shared |= dict.fromkeys(ETCD_ACCESS, "")
         services = [
             Service("holdfast_resolver", resolver, shared),
             Service("holdfast_executor", executor, shared),
@@ -216,8 +288,12 @@ async def _always() -> bool:
 
 async def _reachable(resolver: str, executor: str) -> None:
     """Wait until both services take calls, so that the first request is served."""
-    clients = RemoteResolver([resolver]), RemoteExecutor([executor])
-    try:
-        await asyncio.gather(*(client.connected() for client in clients))
-    finally:
-        await asyncio.gather(*(client.close() for client in clients))
+    async with mutual_tls(read(os.environ)) as tls:
+        clients = (
+            RemoteResolver([resolver], tls=tls),
+            RemoteExecutor([executor], tls=tls),
+        )
+        try:
+            await asyncio.gather(*(client.connected() for client in clients))
+        finally:
+            await asyncio.gather(*(client.close() for client in clients))

@@ -19,7 +19,7 @@ def test_a_usable_file_is_ok_with_a_summary(tmp_path, capsys):
     assert code == 0
     assert out == (
         f"OK: {path}: 1 organization, 1 project, 1 key, 3 providers, 1 model, "
-        "1 custom model, 1 alias; 6 warnings\n"
+        "1 custom model, 1 alias\n"
     )
 
 

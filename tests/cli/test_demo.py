@@ -718,7 +718,9 @@ class TestScenario:
 
     def test_without_credentials_everything_is_simulated(self) -> None:
         """Each provider of the demo has its endpoint in the simulator."""
-        demo = scenario(self.catalog(), simulator_port=9, key="k", environ={})
+        demo = scenario(
+            self.catalog(), simulator_port=9, key="k", admin_key="a", environ={}
+        )
         written = yaml.safe_load(demo.configuration)
 
         assert demo.simulated == ("anthropic", "aws", "azure", "groq")
@@ -741,6 +743,7 @@ class TestScenario:
             self.catalog(),
             simulator_port=9,
             key="k",
+            admin_key="a",
             environ={
                 "ANTHROPIC_API_KEY": "sk-real",
                 "AWS_ACCESS_KEY_ID": "AKIA",
@@ -762,7 +765,7 @@ class TestScenario:
     def test_the_shipped_catalog_carries_the_demo(self) -> None:
         """Each model of the demo has several homes, and one in the EU to fall to."""
         catalog = load_shipped()
-        demo = scenario(catalog, simulator_port=9, key="k", environ={})
+        demo = scenario(catalog, simulator_port=9, key="k", admin_key="a", environ={})
         loaded = config_file.parse(
             demo.configuration,
             Path("demo.yaml"),
@@ -786,6 +789,8 @@ class TestScenario:
 
     def test_no_two_deployments_are_the_same_to_the_simulator(self) -> None:
         """Telling one deployment to fail leaves every other as it is."""
-        demo = scenario(load_shipped(), simulator_port=9, key="k", environ={})
+        demo = scenario(
+            load_shipped(), simulator_port=9, key="k", admin_key="a", environ={}
+        )
 
         assert len(set(demo.state.places.values())) == len(demo.state.places)

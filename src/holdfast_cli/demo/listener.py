@@ -132,15 +132,15 @@ class Listener:
         self._connections: set[_Connection] = set()
         self._server: asyncio.Server | None = None
 
-    async def start(self, port: int = 0) -> int:
-        """Listen on loopback and return the port; zero picks a free one.
+    async def start(self, port: int = 0, host: str = "127.0.0.1") -> int:
+        """Listen and return the port; zero picks a free one.
 
         Raises:
-            OSError: The port is taken.
+            OSError: The port is taken, or the host is none of this machine's.
         """
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: _Connection(self._answer, self._connections), "127.0.0.1", port
+            lambda: _Connection(self._answer, self._connections), host, port
         )
         bound: int = self._server.sockets[0].getsockname()[1]
         return bound

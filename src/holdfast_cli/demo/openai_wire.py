@@ -27,6 +27,8 @@ class OpenAIWire:
         if any(_FOREIGN & message.keys() for message in messages):
             raise PromptError("Extra inputs are not permitted", "messages")
         _check_calls(messages)
+        if "stream_validation" in body:
+            raise PromptError("Unrecognized request argument", "stream_validation")
         users = [each for each in messages if each.get("role") == "user"]
         if messages[-1].get("role") == "tool":
             # What the user asked for has been done.
@@ -149,6 +151,9 @@ _DONE = b"data: [DONE]\n\n"
 _FOREIGN = frozenset({"thinking_blocks", "extra_content"})
 """What others sign, and a strict provider does not know."""
 
+_OF_SCHEMAS = frozenset({"description", "name", "schema", "strict"})
+"""The fields of `json_schema`."""
+
 _LOGPROB = -0.105
 """Of every token: about nine in ten, which no test should depend on."""
 
@@ -180,13 +185,17 @@ def _forced_tool(choice: Any) -> str | None:
 
 def _schema(response_format: Any) -> Any:
     wanted = response_format if isinstance(response_format, dict) else {}
-    match wanted.get("type"):
+    match wanted.get("type", "text"):
         case "json_schema":
-            return wanted.get("json_schema", {}).get("schema", {"type": "object"})
+            named = wanted.get("json_schema", {})
+            if not named.keys() <= _OF_SCHEMAS:
+                raise PromptError("Unknown parameter", "response_format.json_schema")
+            return named.get("schema", {"type": "object"})
         case "json_object":
             return {"type": "object"}
-        case _:
+        case "text":
             return None
+    raise PromptError("Invalid value", "response_format.type")
 
 
 def _finish_reason(answer: Answer) -> str:

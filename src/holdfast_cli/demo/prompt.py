@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast_cli.demo.instances import least_instance
+from holdfast_cli.demo.wording import Wording, wording_of, written
 
 _THOUGHT = "What would a real model think here?"
 
@@ -167,9 +168,11 @@ def _tool_call(prompt: Prompt) -> ToolCall | None:
 
 def _words(prompt: Prompt, place: str) -> list[str]:
     greeting = f"Hello from {place}."
-    if prompt.schema is not None:
-        fitting = least_instance(prompt.schema) or {"message": greeting}
-        return re.findall(r"\s*\S{1,12}", json.dumps(fitting))
+    wording = wording_of(prompt.pieces)
+    if prompt.schema is not None or wording is not None:
+        told = wording or Wording()
+        schema = told.schema if prompt.schema is None else prompt.schema
+        return re.findall(r"\s*\S{1,12}", written(_value(schema, greeting), told.root))
     said = (
         f"{greeting} This is a simulated provider, standing in for {prompt.model}: "
         f"no model was called."
@@ -177,9 +180,16 @@ def _words(prompt: Prompt, place: str) -> list[str]:
     return re.findall(r"\s*\S+", said)
 
 
-def _tokens(written: bytes) -> int:
+def _value(schema: Any, greeting: str) -> Any:
+    """Answer in a form; with a greeting where the form leaves it open what is in it."""
+    value = least_instance(schema or {"type": "object"})
+    is_open = not isinstance(schema, dict) or "properties" not in schema
+    return {"message": greeting} if is_open and value in (None, {}) else value
+
+
+def _tokens(text: bytes) -> int:
     # Four bytes a token: the usual rule of thumb for English.
-    return 1 + len(written) // 4
+    return 1 + len(text) // 4
 
 
 def _without_marks(value: Any) -> Any:

@@ -107,6 +107,7 @@ def scenario(  # noqa: PLR0913 - each is a field of the file
     *,
     simulator_port: int,
     key: str,
+    admin_key: str,
     listen: str = "127.0.0.1:8080",
     state_dir: Path = Path(".holdfast"),
     environ: Mapping[str, str] = os.environ,
@@ -116,7 +117,8 @@ def scenario(  # noqa: PLR0913 - each is a field of the file
     Args:
         catalog: The shipped one.
         simulator_port: Where the simulated providers listen, on loopback.
-        key: The API key of the demo's project, with the right to administrate.
+        key: The API key of the demo's project.
+        admin_key: The one that administrates its organization.
         listen: Where the edge listens.
         state_dir: Where the gateway keeps its state.
         environ: Where the credentials of real providers may be.
@@ -147,7 +149,10 @@ def scenario(  # noqa: PLR0913 - each is a field of the file
                 "projects": [
                     {
                         "id": "demo",
-                        "keys": [{"id": "demo", "key": key, "admin": True}],
+                        "keys": [
+                            {"id": "demo", "key": key},
+                            {"id": "demo-admin", "key": admin_key, "admin": True},
+                        ],
                     }
                 ],
             }

@@ -21,6 +21,7 @@ READY = "listening"
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run until stopped, or until whoever started it is gone."""
     parser = argparse.ArgumentParser(prog="holdfast_cli.demo.server")
+    parser.add_argument("--host", default="127.0.0.1", help="of this machine's")
     parser.add_argument("--port", type=int, default=0, help="zero picks a free one")
     parser.add_argument("--providers", default="", help="ids, with commas between")
     parser.add_argument("--first-token-s", type=float, default=0.0)
@@ -38,7 +39,7 @@ async def _serve(options: argparse.Namespace) -> None:
         providers=[each for each in options.providers.split(",") if each],
         pace=Pace(options.first_token_s, options.token_s),
     )
-    port = await simulator.listener.start(options.port)
+    port = await simulator.listener.start(options.port, options.host)
     print(f"{READY} {port}", flush=True)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()

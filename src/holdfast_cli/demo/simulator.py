@@ -18,7 +18,7 @@ from holdfast_cli.demo.faults import FAULTS, Order, Switchboard, Target
 from holdfast_cli.demo.listener import Call, Exchange, Listener
 from holdfast_cli.demo.misbehaviour import Pace, Turn, carry_out
 from holdfast_cli.demo.operations import ANTHROPIC, OPENAI, Operation, operation_of
-from holdfast_cli.demo.prompt import PromptError, answer
+from holdfast_cli.demo.prompt import Answer, PromptError, answer
 from holdfast_cli.demo.prompt_cache import PromptCache
 
 _RECEIVED_KEPT = 1000
@@ -54,11 +54,23 @@ class Tally:
     Attributes:
         served: Answered without a fault.
         abandoned: The caller went away first.
+        input_tokens: Of those that were served; so are the other tokens.
+        cached_tokens: Of the input.
     """
 
     received: int = 0
     served: int = 0
     abandoned: int = 0
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+
+    def serve(self, answer: Answer) -> None:
+        """Count an answer that was given without a fault."""
+        self.served += 1
+        self.input_tokens += answer.input_tokens
+        self.cached_tokens += answer.cached_tokens
+        self.output_tokens += answer.output_tokens
 
 
 class Simulator:
@@ -119,11 +131,12 @@ class Simulator:
         tally = self.tallies[provider]
         tally.received += 1
         try:
-            fault = await self._converse(spoken, provider, region, call, exchange)
+            served = await self._converse(spoken, provider, region, call, exchange)
         except asyncio.CancelledError:
             tally.abandoned += 1
             raise
-        tally.served += not fault
+        if served is not None:
+            tally.serve(served)
 
     async def _converse(
         self,
@@ -132,8 +145,8 @@ class Simulator:
         region: str,
         call: Call,
         exchange: Exchange,
-    ) -> bool:
-        """Answer a call; return whether there was anything wrong with that."""
+    ) -> Answer | None:
+        """Answer a call; return what was served, None if anything was wrong."""
         wire = operation.wire
         body = _object(call.body)
         if body is not None:
@@ -166,7 +179,7 @@ class Simulator:
                 wire.error(refused, param),
                 wire.error_headers(refused),
             )
-            return True
+            return None
         self._number += 1
         cached = self._cache.read((provider, region, model), prompt.pieces)
         turn = Turn(
@@ -183,7 +196,7 @@ class Simulator:
             order=order,
         )
         await carry_out(turn)
-        return order is not None
+        return turn.answer if order is None else None
 
     def _control(self, action: str, call: Call, exchange: Exchange) -> None:
         done = _CONTROLS.get((call.method, action))

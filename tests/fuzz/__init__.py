@@ -1,0 +1,1 @@
+"""Sends every endpoint of a whole gateway what its description allows and forbids."""
