@@ -1,4 +1,8 @@
-"""POST /v1/chat/completions: resolve the model, have the plan carried out."""
+"""Answering a chat: resolve the model, have the plan carried out.
+
+Every API that is a chat underneath is answered here; `formats.py` says how each is
+written.
+"""
 
 import asyncio
 from dataclasses import dataclass
@@ -18,6 +22,8 @@ from holdfast_edge.auth import api_key_digest
 from holdfast_edge.body import read_json_body
 from holdfast_edge.chat_request import parse_chat
 from holdfast_edge.deadlines import Deadlines, deadlines
+from holdfast_edge.errors import Shape
+from holdfast_edge.formats import CHAT_COMPLETIONS, Exchange, Format
 from holdfast_edge.headers import Head
 from holdfast_edge.presence import CallerPresence
 from holdfast_edge.reply import send_bytes
@@ -28,18 +34,40 @@ from holdfast_edge.tags import tags_of
 
 
 @dataclass(frozen=True, slots=True)
-class ChatCompletions:
-    """OpenAI Chat Completions, streamed or not."""
+class Chats:
+    """One API that is a chat underneath, streamed or not."""
 
     resolver: Resolver
     executor: Executor
-    surface: str = "chat_completions"
+    format: Format = CHAT_COMPLETIONS
+
+    @property
+    def surface(self) -> str:
+        """What it is called in metrics."""
+        return self.format.name
+
+    @property
+    def error_shape(self) -> Shape:
+        """How its clients expect errors."""
+        return self.format.error_shape
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one chat."""
+        """Answer one request."""
         head = Head.of(scope)
         digest = api_key_digest(head)
-        body = await read_json_body(head, receive)
+        exchange = self.format.read(await read_json_body(head, receive), head)
+        await self.answer(exchange, digest, scope, receive, send)
+
+    async def answer(
+        self,
+        exchange: Exchange,
+        digest: bytes,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        """Answer one request that has been read."""
+        head, body = Head.of(scope), exchange.chat
         chat = parse_chat(body)
         limits = deadlines(
             head, now=asyncio.get_running_loop().time(), stream=bool(chat.stream)
@@ -47,7 +75,7 @@ class ChatCompletions:
         session = session_of(
             chat,
             head,
-            in_path=scope["path_params"].get("session", ""),
+            in_path=scope["path_params"].get("session", "") or exchange.session,
             api_key_digest=digest,
         )
         wanted = ResolveModelRequest(
@@ -68,18 +96,23 @@ class ChatCompletions:
                 presence,
                 trace_id=head.trace_id,
                 first_content_by=limits.first_content,
+                writer=exchange.writer(),
+                settle=exchange.settle,
             )
             return
         async with presence:
             response = await self._whole(wanted, body, limits)
-        await send_bytes(send, response.body, headers=served_headers(response.served))
+        answer = exchange.answer_of(response.body)
+        if exchange.settle is not None:
+            await exchange.settle()
+        await send_bytes(send, answer, headers=served_headers(response.served))
 
     async def _whole(
         self, wanted: ResolveModelRequest, body: bytes, limits: Deadlines
     ) -> ExecuteResponse:
         plan = await self.resolver.resolve_model(wanted, deadline=limits.whole)
         return await self.executor.execute(
-            ExecuteRequest(plan, body), deadline=limits.whole
+            ExecuteRequest(plan, body, self.format.surface), deadline=limits.whole
         )
 
     async def _stream(
@@ -87,5 +120,5 @@ class ChatCompletions:
     ) -> sse.Steps:
         plan = await self.resolver.resolve_model(wanted, deadline=limits.whole)
         return self.executor.execute_stream(
-            ExecuteRequest(plan, body), deadline=limits.whole
+            ExecuteRequest(plan, body, self.format.surface), deadline=limits.whole
         )

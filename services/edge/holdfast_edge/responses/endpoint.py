@@ -1,0 +1,138 @@
+"""POST /v1/responses; GET and DELETE /v1/responses/{id}."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from holdfast.api.executor.v1 import executor_service_pb2 as executor_pb
+from holdfast.errors import GatewayError, ResourceNotFoundError
+from holdfast.ports import StoredResponses
+from holdfast_edge import errors, sse
+from holdfast_edge.auth import api_key_digest
+from holdfast_edge.body import read_json_body
+from holdfast_edge.chats import Chats
+from holdfast_edge.formats import Exchange, Format
+from holdfast_edge.headers import Head
+from holdfast_edge.reply import send_json
+from holdfast_edge.responses.answer import response_of
+from holdfast_edge.responses.items import Frame, new_response_id
+from holdfast_edge.responses.references import with_items
+from holdfast_edge.responses.request import chat_of, read
+from holdfast_edge.responses.store import Keeping, begun, earlier_of, record_of
+from holdfast_edge.responses.stream import ResponseStream
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _stateless(body: bytes, _head: Head) -> Exchange:
+    asked = read(body)
+    return _exchange(Frame(asked, new_response_id(), is_stored=False), chat_of(asked))
+
+
+RESPONSES = Format("responses", executor_pb.SURFACE_OPENAI_RESPONSES, read=_stateless)
+
+
+@dataclass(frozen=True, slots=True)
+class Responses:
+    """OpenAI Responses, streamed or not.
+
+    Attributes:
+        store: What is kept to be gone on from. None: nothing.
+    """
+
+    chats: Chats
+    store: StoredResponses | None = None
+    surface: str = RESPONSES.name
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        head = Head.of(scope)
+        digest = api_key_digest(head)
+        asked = read(await read_json_body(head, receive))
+        asked = await with_items(self.store, digest, asked)
+        earlier = await earlier_of(self.store, digest, asked)
+        response_id = new_response_id()
+        frame = Frame(asked, response_id, is_stored=asked.stores and earlier.keeps)
+        chat = chat_of(asked, earlier.items)
+        keeping = None
+        if self.store is not None and frame.is_stored:
+            session = begun(earlier, response_id)
+            keeping = Keeping(self.store, digest, asked, session)
+        exchange = _exchange(frame, chat, keeping)
+        await self.chats.answer(exchange, digest, scope, receive, send)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResponse:
+    """One response that is kept."""
+
+    store: StoredResponses | None
+    surface: str = RESPONSES.name
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Show it, or delete it."""
+        digest = api_key_digest(Head.of(scope))
+        response_id = scope["path_params"]["id"]
+        if scope["method"] == "DELETE":
+            gone = self.store is not None and await self.store.forget(
+                digest, response_id
+            )
+            if not gone:
+                raise _not_kept(response_id)
+            await send_json(
+                send, {"id": response_id, "object": "response", "deleted": True}
+            )
+            return
+        found = self.store and await self.store.recall(digest, response_id)
+        if not found or not found.chain:
+            raise _not_kept(response_id)
+        await send_json(send, record_of(found.chain[-1]).response)
+
+
+def _not_kept(response_id: str) -> ResourceNotFoundError:
+    return ResourceNotFoundError(
+        f"There is no response {response_id!r} that is kept.", field="id"
+    )
+
+
+def _exchange(frame: Frame, chat: bytes, keeping: Keeping | None = None) -> Exchange:
+    def answer_of(body: bytes) -> bytes:
+        response = response_of(body, frame)
+        if keeping is not None:
+            keeping.response = response
+        return _encode(response)
+
+    def writer() -> sse.Writer:
+        return _ResponseEvents(frame, keeping)
+
+    return Exchange(
+        chat,
+        answer_of,
+        writer,
+        session=keeping.session if keeping else "",
+        settle=keeping.settle if keeping else None,
+    )
+
+
+class _ResponseEvents:
+    """Writes one streamed Response; see `sse.Writer`."""
+
+    def __init__(self, frame: Frame, keeping: Keeping | None) -> None:
+        self._stream = ResponseStream(frame)
+        self._keeping = keeping
+        self.feed: Callable[[bytes], bytes] | None = self._stream.feed
+
+    def end(self) -> bytes:
+        """Write that it is whole."""
+        last = self._stream.end()
+        if self._keeping is not None:
+            self._keeping.response = self._stream.response
+        return last
+
+    def failed(self, error: GatewayError, trace_id: str) -> bytes:
+        """Write why it is not."""
+        fields: dict[str, Any] = errors.fields_of(error, trace_id)
+        return self._stream.failed(fields)
