@@ -9,7 +9,16 @@ import httpx
 import pytest
 from openai import AsyncOpenAI
 
-from fakes.services import DEPLOYMENT, KEY, MODEL, UNPLACED, ResolverOfOneKey
+from fakes.administration import ADMIN_KEY, MemoryAdministration
+from fakes.ledgers import LedgerThatAnswers
+from fakes.services import (
+    DEPLOYMENT,
+    KEY,
+    MODEL,
+    UNPLACED,
+    AnsweringExecutor,
+    ResolverOfOneKey,
+)
 from holdfast.api.catalog.v1 import catalog_service_pb2 as catalog_pb
 from holdfast.ports import Executor
 from holdfast_edge.app import create_app
@@ -26,6 +35,8 @@ class Edge:
     http: httpx.AsyncClient
     resolver: ResolverOfOneKey
     executor: Any
+    administration: MemoryAdministration
+    ledger: LedgerThatAnswers
     server: EdgeServer
 
     @property
@@ -48,12 +59,14 @@ async def start_edge(
 ) -> Edge:
     """Start an edge over an executor."""
     resolver = ResolverOfOneKey([LISTED])
+    administration = MemoryAdministration()
+    ledger = LedgerThatAnswers()
 
     async def is_ready() -> bool:
         return ready
 
     server = EdgeServer(
-        create_app(resolver, executor, ready=is_ready),
+        create_app(resolver, executor, administration, ledger, ready=is_ready),
         "127.0.0.1:0",
         grace=timedelta(seconds=grace_s),
     )
@@ -63,7 +76,7 @@ async def start_edge(
         headers={"authorization": f"Bearer {KEY}"},
         timeout=30,
     )
-    return Edge(address, http, resolver, executor, server)
+    return Edge(address, http, resolver, executor, administration, ledger, server)
 
 
 async def stop_edge(edge: Edge) -> None:
@@ -84,6 +97,20 @@ async def serve() -> AsyncIterator[Serve]:
     yield start
     for edge in running:
         await stop_edge(edge)
+
+
+@pytest.fixture
+async def admin_edge(serve: Serve) -> Edge:
+    """Give an edge, and a client of it with an admin key."""
+    edge = await serve(AnsweringExecutor())
+    edge.http.headers["authorization"] = f"Bearer {ADMIN_KEY}"
+    return edge
+
+
+def told(response: httpx.Response) -> tuple[int, str, str | None]:
+    """Return the status, code and field of an error."""
+    error = response.json()["error"]
+    return response.status_code, error["code"], error["param"]
 
 
 LISTED = catalog_pb.ListedModel(

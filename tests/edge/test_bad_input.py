@@ -298,19 +298,34 @@ async def test_wants_a_timeout_that_is_one(edge: Edge, seconds: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("POST", "/v1/responses"),
+        ("POST", "/v1/chat/completion"),
         ("POST", "/v1/chat/completions/"),
         ("GET", "/"),
         ("GET", "/v1/%FF%00"),
-        ("POST", "/v2/models/aliases"),
+        ("POST", "/v2/models/alias"),
     ],
 )
 async def test_says_what_is_served_instead(edge: Edge, method: str, path: str) -> None:
-    """A path that is not served is a 404 that lists those that are."""
+    """A path that is not served is a 404 that says where those are that are."""
     response = await edge.http.request(method, path)
 
     assert told(response) == (404, "not_served", None)
-    assert "POST /v1/chat/completions" in response.json()["error"]["message"]
+    assert "/docs" in response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "near"),
+    [
+        ("/chat/completions", "/v1/chat/completions"),
+        ("/v2/model/aliases", "/v2/models/aliases"),
+        ("/v1/embedding", "/v1/embeddings"),
+    ],
+)
+async def test_names_paths_that_are_near(edge: Edge, path: str, near: str) -> None:
+    """Who mistypes a path, or forgets the base, finds it in the refusal."""
+    response = await edge.http.post(path, json={})
+
+    assert near in response.json()["error"]["message"].replace(",", "").split()
 
 
 @pytest.mark.parametrize(

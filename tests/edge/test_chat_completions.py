@@ -80,6 +80,7 @@ async def test_says_who_served_before_the_answer(serve: Serve) -> None:
         "geography": "eu",
         "attempts": "2",
         "session-affinity": "kept",
+        "revision": "7",
         "cost-usd": "0.0021",
     }
     assert response.headers["x-opper-cost"] == "0.0021"
@@ -104,6 +105,7 @@ async def test_says_who_serves_a_stream(serve: Serve) -> None:
     assert response.headers["cache-control"] == "no-cache"
     assert response.headers["x-accel-buffering"] == "no"
     assert response.headers["x-holdfast-deployment"] == PINNED
+    assert response.headers["x-holdfast-revision"] == "7"
     assert "x-holdfast-cost-usd" not in response.headers
     assert response.text.endswith("data: [DONE]\n\n")
 

@@ -6,6 +6,8 @@ import json
 
 import structlog
 
+from fakes.administration import MemoryAdministration
+from fakes.ledgers import LedgerThatAnswers
 from fakes.services import (
     KEY,
     FloodingExecutor,
@@ -139,7 +141,13 @@ async def test_counts_what_is_in_flight(serve: Serve) -> None:
 async def test_closes_a_stream_that_can_no_longer_be_sent() -> None:
     """A server that finds out by sending is understood as well."""
     executor = FloodingExecutor()
-    app = create_app(ResolverOfOneKey(), executor, ready=_ready)
+    app = create_app(
+        ResolverOfOneKey(),
+        executor,
+        MemoryAdministration(),
+        LedgerThatAnswers(),
+        ready=_ready,
+    )
     body = json.dumps(STREAMED).encode()
     scope = {
         "type": "http",

@@ -19,6 +19,7 @@ from holdfast.errors import (
     PlanRefusedError,
     ProviderRejectedRequestError,
     ServiceUnavailableError,
+    StructuredOutputInvalidError,
 )
 from holdfast.model import Attempt, Outcome
 from holdfast_edge.errors import RESPONSES, render
@@ -88,6 +89,18 @@ def test_says_whether_waiting_helps(
     assert headers["x-should-retry"] == should_retry
 
 
+async def test_says_what_it_was_decided_on(serve: Serve) -> None:
+    """Where it was decided on anything."""
+    error = AllAttemptsFailedError("Every deployment failed.", revision="r7")
+    edge = await serve(FailingExecutor(error))
+
+    failed = await edge.chat()
+    unread = await edge.chat(content=b"{")
+
+    assert failed.headers["x-holdfast-revision"] == "r7"
+    assert "x-holdfast-revision" not in unread.headers
+
+
 async def test_says_what_was_tried(serve: Serve) -> None:
     """The attempts are in the body, and counted in the header."""
     error = AllAttemptsFailedError(
@@ -132,6 +145,29 @@ async def test_has_the_sdk_raise_its_own_error(
 
     assert caught.value.code == RESPONSES[error.reason].code
     assert caught.value.param == (error.metadata.get("field") or caught.value.param)
+
+
+@pytest.mark.parametrize("kept", [{}, {"text": "{"}])
+async def test_says_where_an_answer_did_not_fit(
+    serve: Serve, kept: dict[str, str]
+) -> None:
+    """Places and keywords; the answer itself only where it may be told."""
+    error = StructuredOutputInvalidError(
+        "No.", violations="/age type\n/a b required\n json", **kept
+    )
+    edge = await serve(FailingExecutor(error))
+
+    response = await edge.chat()
+
+    told = response.json()["error"]
+    assert response.status_code == 422
+    assert told["param"] == "response_format"
+    assert told["validation_errors"] == [
+        {"path": "/age", "keyword": "type"},
+        {"path": "/a b", "keyword": "required"},
+        {"path": "", "keyword": "json"},
+    ]
+    assert told.get("text") == kept.get("text")
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -88,6 +88,7 @@ async def test_lists_a_row_for_each_deployment(edge: Edge) -> None:
         "region": "eu-north-1",
         "location": "eu",
         "geography": "eu",
+        "data": {"trains_on_data": False, "retention_days": 0},
         "input_cost_per_token": 3e-06,
         "output_cost_per_token": 1.5e-05,
         "pricing": {
@@ -113,6 +114,7 @@ async def test_says_why_a_deployment_may_not_be_used(edge: Edge) -> None:
     assert not row["allowed"]
     assert row["blocked_by"] == "project web policy: geography unknown not in [eu]"
     assert row["geography"] == "unknown"
+    assert row["data"] == {"trains_on_data": None, "retention_days": None}
     assert row["pricing"] is None
     assert row["input_cost_per_token"] is None
 
@@ -121,6 +123,7 @@ async def test_says_how_long_a_deployment_is_left_aside(edge: Edge) -> None:
     """A deployment that cools down says for how much longer."""
     cooling = edge.resolver.models[0].deployments[0]
     cooling.cooldown.FromMilliseconds(1_500)
+    cooling.state = catalog_pb.DEPLOYMENT_STATE_COOLING_DOWN
 
     row = (await edge.http.get("/v2/models")).json()["data"][0]
 

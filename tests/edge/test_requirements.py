@@ -24,10 +24,6 @@ def needs(content: Any = "Hi", **body: Any) -> Requirements:
     [
         ({"tools": [{"type": "function"}]}, Capability.TOOLS),
         ({"functions": [{"name": "f"}]}, Capability.TOOLS),
-        (
-            {"response_format": {"type": "json_schema", "json_schema": {}}},
-            Capability.JSON_SCHEMA,
-        ),
         ({"content": [IMAGE]}, Capability.IMAGE_INPUT),
         (
             {"content": [{"type": "input_audio", "input_audio": {"data": "AA"}}]},
@@ -44,7 +40,7 @@ def needs(content: Any = "Hi", **body: Any) -> Requirements:
     ],
 )
 def test_needs_what_it_uses(chat: dict[str, Any], capability: Capability) -> None:
-    """Tools, schemas and media each ask for their capability, and no other."""
+    """Tools and media each ask for their capability, and no other."""
     assert needs(**chat).capabilities == {capability}
 
 
@@ -54,7 +50,7 @@ def test_needs_what_it_uses(chat: dict[str, Any], capability: Capability) -> Non
         {},
         {"tools": []},
         {"tools": None},
-        {"response_format": {"type": "json_object"}},
+        {"response_format": {"type": "json_schema", "json_schema": {}}},
         {"content": 'what is "image_url" for?'},
         {"content": [{"type": "text", "text": '"image_url"'}]},
         {"metadata": {"image_url": "u"}},

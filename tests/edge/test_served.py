@@ -39,3 +39,13 @@ def test_says_that_an_answer_was_free() -> None:
     headers = dict(served_headers(executor_pb.Served(cost_usd_nanos=0)))
 
     assert headers[b"x-holdfast-cost-usd"] == b"0"
+
+
+def test_says_of_which_budget_a_warning_is_due() -> None:
+    """And nothing where none is."""
+    served = executor_pb.Served(warning_budget_id="acme/web")
+
+    assert dict(served_headers(served))[b"x-holdfast-budget-warning"] == b"acme/web"
+    assert b"x-holdfast-budget-warning" not in dict(
+        served_headers(executor_pb.Served())
+    )

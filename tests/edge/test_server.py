@@ -10,7 +10,6 @@ from starlette.types import Receive, Scope, Send
 
 from fakes.patience import until
 from fakes.services import KEY, AnsweringExecutor, WaitingExecutor
-from holdfast_edge.app import OPENAI_BASES
 from holdfast_edge.server import EdgeServer
 
 from .conftest import CHAT, Edge, Serve
@@ -164,6 +163,60 @@ async def test_finishes_what_runs_when_it_is_stopped(serve: Serve) -> None:
     assert response.text.endswith("data: [DONE]\n\n")
 
 
+async def test_answers_once_more_on_a_connection_that_is_open(serve: Serve) -> None:
+    """Whose client could not know yet, and is told that it was the last time."""
+    edge = await serve(AnsweringExecutor(), grace_s=300)
+    host, port = edge.address.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(chat_request())
+    before = await reader.readuntil(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", before)
+    assert length
+    await reader.readexactly(int(length[1]))
+    stopping = asyncio.create_task(edge.server.stop())
+    await until(lambda: refused(edge))
+
+    writer.write(chat_request())
+    after = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    await stopping
+
+    assert b"connection: close" not in before
+    assert after.startswith(b"HTTP/1.1 200 ")
+    assert b"\r\nconnection: close\r\n" in after
+
+
+async def test_answers_all_that_came_at_once_before_it_stops(serve: Serve) -> None:
+    """Also what waits behind an answer that is under way."""
+    executor = WaitingExecutor()
+    edge = await serve(executor, grace_s=300)
+    answering = asyncio.create_task(send(edge, chat_request() + chat_request()))
+    await executor.began.wait()
+    stopping = asyncio.create_task(edge.server.stop())
+    await until(lambda: refused(edge))
+
+    executor.release.set()
+    answer = await answering
+    await stopping
+
+    assert answer.count(b"HTTP/1.1 200 ") == 2
+    assert answer.count(b"connection: close") == 1
+
+
+async def test_does_not_wait_long_for_a_connection_that_nobody_uses(
+    serve: Serve,
+) -> None:
+    """A tenth of the grace, and then it is closed."""
+    edge = await serve(AnsweringExecutor(), grace_s=1)
+    await edge.http.get("/healthz")
+
+    async with asyncio.timeout(20):
+        await edge.server.stop()
+
+    assert refused(edge)
+
+
 async def test_tells_whom_it_cannot_wait_for(serve: Serve) -> None:
     """After the grace a call that is not over is told so, and called off."""
     executor = WaitingExecutor()
@@ -250,25 +303,6 @@ async def test_counts_requests_by_surface_and_status(serve: Serve) -> None:
         'holdfast_edge_request_duration_seconds_count{surface="chat_completions"} 2.0',
     ):
         assert line in metrics
-
-
-async def test_describes_what_it_serves(serve: Serve) -> None:
-    """Each path and method of the description is served, and none is left out."""
-    edge = await serve(AnsweringExecutor())
-    described = {
-        (method.upper(), path)
-        for path, item in (await edge.http.get("/openapi.json")).json()["paths"].items()
-        for method in item
-    }
-
-    refusal = (await edge.http.get("/nowhere")).json()["error"]["message"]
-
-    served = set(re.findall(r"(GET|POST) (/[^\s,]+)", refusal.partition("Served: ")[2]))
-    assert described == {
-        (method, path.rstrip(".").replace("{id:path}", "{id}"))
-        for method, path in served
-        if not path.startswith(OPENAI_BASES[1:])
-    }
 
 
 def refused(edge: Edge) -> bool:

@@ -1,22 +1,34 @@
 """The edge's HTTP application: what is served where, as one list."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import difflib
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 from starlette.routing import Match, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from holdfast.control.administration import Administration
 from holdfast.errors import GatewayError, NotServedError
-from holdfast.ports import Executor, Resolver
+from holdfast.ports import Executor, Ledger, Resolver, StoredResponses
+from holdfast_edge.administration.routes import routes as administration_routes
 from holdfast_edge.boundary import Boundary, random_trace_id
-from holdfast_edge.chat_completions import ChatCompletions
+from holdfast_edge.chats import Chats
+from holdfast_edge.console.drill import routes as drill_routes
+from holdfast_edge.console.endpoints import routes as console_routes
+from holdfast_edge.console.sessions import Sessions
+from holdfast_edge.console.settings import ALONE, ConsoleSettings
 from holdfast_edge.deployments import Deployments
+from holdfast_edge.docs_page import routes as docs_page_routes
 from holdfast_edge.embeddings import Embeddings
 from holdfast_edge.explain import Explain
+from holdfast_edge.history.routes import routes as history_routes
+from holdfast_edge.identity import Me
+from holdfast_edge.messages.endpoint import MESSAGES, CountTokens
 from holdfast_edge.metrics import EdgeMetrics
 from holdfast_edge.models import Model, Models
 from holdfast_edge.operations import Healthz, Metrics, OpenApi, Readyz
+from holdfast_edge.responses.endpoint import RESPONSES, Responses, StoredResponse
 
 OPENAI_BASES = (
     "/v1",
@@ -30,12 +42,20 @@ OPENAI_BASES = (
 """Names of one thing. Clients differ in whether they append `/v1` themselves."""
 
 
-def create_app(
+_SHORTCUT = ("/chat/completions", "/embeddings", "/messages", "/responses")
+"""The ends of the paths that most requests take."""
+
+
+def create_app(  # noqa: PLR0913 - each is for the caller to choose
     resolver: Resolver,
     executor: Executor,
+    administration: Administration,
+    ledger: Ledger,
     *,
     ready: Callable[[], Awaitable[bool]],
     registry: CollectorRegistry | None = None,
+    console: ConsoleSettings = ALONE,
+    responses: StoredResponses | None = None,
     new_trace_id: Callable[[], str] = random_trace_id,
 ) -> Boundary:
     """Build the application, an ASGI callable without a lifespan.
@@ -43,60 +63,104 @@ def create_app(
     Args:
         resolver: Decides where requests may run.
         executor: Carries plans out.
+        administration: Keeps what organizations have made.
+        ledger: Tells what became of requests.
         ready: Says whether both can be reached.
         registry: What `/metrics` shows, the edge's own figures among it.
+        console: How browsers' sessions are signed, and what they can drill.
+        responses: Keeps responses that are gone on from. None: nobody does.
         new_trace_id: Makes up trace ids.
     """
     registry = registry or CollectorRegistry()
-    routes = _routes(resolver, executor, ready, registry)
+    sessions = Sessions(console.keys)
+    routes = served(
+        resolver,
+        executor,
+        administration,
+        ledger,
+        ready=ready,
+        registry=registry,
+        sessions=sessions,
+        drill_uri=console.drill_uri,
+        responses=responses,
+    )
     return Boundary(
         _Shortcuts(
             {
                 (method, route.path): route.endpoint
                 for route in routes
                 for method in route.methods or ()
-                if route.path.endswith(("/chat/completions", "/embeddings"))
-                and not route.param_convertors
+                if route.path.endswith(_SHORTCUT) and not route.param_convertors
             },
             Router(routes, redirect_slashes=False),
         ),
         not_served=lambda scope: _not_served(routes, scope),
         metrics=EdgeMetrics(registry),
+        sessions=sessions,
         new_trace_id=new_trace_id,
     )
 
 
-def _routes(
+def served(  # noqa: PLR0913 - as the application has it
     resolver: Resolver,
     executor: Executor,
+    administration: Administration,
+    ledger: Ledger,
+    *,
     ready: Callable[[], Awaitable[bool]],
     registry: CollectorRegistry,
+    sessions: Sessions,
+    drill_uri: str = "",
+    responses: StoredResponses | None = None,
 ) -> list[Route]:
-    chat = ChatCompletions(resolver, executor)
+    """Return all routes, what is asked for most first: they are tried in turn."""
+    return [
+        *_inference(resolver, executor, responses),
+        *_operations(ready, registry),
+        *history_routes(ledger),
+        *administration_routes(administration, resolver),
+        *docs_page_routes(),
+        *console_routes(sessions, resolver),
+        *drill_routes(drill_uri, resolver),
+    ]
+
+
+def _inference(
+    resolver: Resolver, executor: Executor, stored: StoredResponses | None
+) -> Iterator[Route]:
+    chat = Chats(resolver, executor)
     embeddings = Embeddings(resolver, executor)
+    messages = Chats(resolver, executor, MESSAGES)
+    responses = Responses(Chats(resolver, executor, RESPONSES), stored)
+    kept = StoredResponse(stored)
+    count_tokens = CountTokens(resolver)
     models = Models(resolver)
     model = Model(resolver)
-    return [
-        *(
-            Route(f"{at}/chat/completions", chat, methods=["POST"])
-            for at in OPENAI_BASES
-        ),
-        *(
-            Route(f"{at}/embeddings", embeddings, methods=["POST"])
-            for at in OPENAI_BASES
-        ),
-        *(Route(f"{at}/models", models, methods=["GET"]) for at in OPENAI_BASES),
-        *(
-            Route(f"{at}/models/{{id:path}}", model, methods=["GET"])
-            for at in OPENAI_BASES
-        ),
-        Route("/v2/models", Deployments(resolver), methods=["GET"]),
-        Route("/v2/explain", Explain(resolver), methods=["POST"]),
-        Route("/healthz", Healthz(), methods=["GET"]),
-        Route("/readyz", Readyz(ready), methods=["GET"]),
-        Route("/metrics", Metrics(registry), methods=["GET"]),
-        Route("/openapi.json", OpenApi(), methods=["GET"]),
-    ]
+    for at in OPENAI_BASES:
+        yield Route(f"{at}/chat/completions", chat, methods=["POST"])
+    for at in OPENAI_BASES:
+        yield Route(f"{at}/responses", responses, methods=["POST"])
+        yield Route(f"{at}/responses/{{id}}", kept, methods=["GET", "DELETE"])
+    for at in (*OPENAI_BASES, "/v3/compat/v1"):
+        yield Route(f"{at}/messages", messages, methods=["POST"])
+        yield Route(f"{at}/messages/count_tokens", count_tokens, methods=["POST"])
+    for at in OPENAI_BASES:
+        yield Route(f"{at}/embeddings", embeddings, methods=["POST"])
+    for at in OPENAI_BASES:
+        yield Route(f"{at}/models", models, methods=["GET"])
+        yield Route(f"{at}/models/{{id:path}}", model, methods=["GET"])
+    yield Route("/v2/models", Deployments(resolver), methods=["GET"])
+    yield Route("/v2/me", Me(resolver), methods=["GET"])
+    yield Route("/v2/explain", Explain(resolver), methods=["POST"])
+
+
+def _operations(
+    ready: Callable[[], Awaitable[bool]], registry: CollectorRegistry
+) -> Iterator[Route]:
+    yield Route("/healthz", Healthz(), methods=["GET"])
+    yield Route("/readyz", Readyz(ready), methods=["GET"])
+    yield Route("/metrics", Metrics(registry), methods=["GET"])
+    yield Route("/openapi.json", OpenApi(), methods=["GET"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +195,8 @@ def _not_served(routes: Sequence[Route], scope: Scope) -> GatewayError:
             field="method",
             allow=allow,
         )
-    served = ", ".join(
-        f"{_verb(route)} {route.path}"
-        for route in routes
-        if not route.path.startswith(OPENAI_BASES[1:])
-    )
+    near = difflib.get_close_matches(path, [route.path for route in routes], n=3)
+    hint = f"Near it: {', '.join(near)}. " if near else ""
     return NotServedError(
-        f"{method} {path} is not served. Served: {served}.", field="path"
+        f"{path} is not served. {hint}/docs shows what is.", field="path"
     )
-
-
-def _verb(route: Route) -> str:
-    return "POST" if "POST" in (route.methods or ()) else "GET"

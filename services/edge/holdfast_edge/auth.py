@@ -19,15 +19,22 @@ def api_key_digest(head: Head) -> bytes:
     Raises:
         ApiKeyUnknownError: There is none.
     """
-    key = next(
-        (key for name in _KEY_HEADERS if (key := head.text(name)) not in _BLANK), ""
-    ) or _bearer(head)
+    key = shown_key(head)
     if not key:
+        if head.session_digest:
+            return head.session_digest
         raise ApiKeyUnknownError(
             "No API key was sent. Send it as `Authorization: Bearer KEY`, or in "
             "the header x-opper-api-key or x-api-key."
         )
     return hashlib.sha256(key.encode()).digest()
+
+
+def shown_key(head: Head) -> str:
+    """Return the API key that a request shows; empty if it shows none."""
+    return next(
+        (key for name in _KEY_HEADERS if (key := head.text(name)) not in _BLANK), ""
+    ) or _bearer(head)
 
 
 def _bearer(head: Head) -> str:

@@ -5,6 +5,7 @@ shape, and a fault of our own is logged once, without what the request held.
 """
 
 import asyncio
+import dataclasses
 import secrets
 import time
 from collections.abc import Callable, MutableMapping
@@ -16,20 +17,34 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdfast.errors import GatewayError
 from holdfast_edge import errors
+from holdfast_edge.auth import shown_key
 from holdfast_edge.body import Inbound
+from holdfast_edge.console.sessions import Sessions
 from holdfast_edge.headers import Head
+from holdfast_edge.messages.errors import ANTHROPIC_VERSION, anthropic_shape
 from holdfast_edge.metrics import CALLER_GONE_STATUS, EdgeMetrics
 from holdfast_edge.presence import CallerGoneError
 
 _log = structlog.get_logger()
+
+_SIGNING_IN = "/console"
+"""What is below needs nobody signed in, and ends a session that is no longer good."""
+
+_V2 = ("/v2/", "/v3/traces")
+"""Below which errors have what the SDKs of that API look for. Traces are the same
+under both of their names."""
 
 UNROUTED = "none"
 """The surface of a request that no route takes."""
 
 
 def random_trace_id() -> str:
-    """Make up a W3C trace id: 32 hex digits."""
-    return secrets.token_hex(16)
+    """Make up a W3C trace id: 32 hex digits.
+
+    It begins with the time in seconds, as those of AWS X-Ray do: what is kept by trace
+    is written at its end then. Sampling goes by the other end.
+    """
+    return f"{int(time.time()):08x}{secrets.token_hex(12)}"
 
 
 class Boundary:
@@ -40,6 +55,7 @@ class Boundary:
         not_served: Says what is served instead, for a path or method that is
             not.
         metrics: Where requests are counted.
+        sessions: Whom browsers speak for.
         new_trace_id: Makes up trace ids.
     """
 
@@ -49,11 +65,13 @@ class Boundary:
         *,
         not_served: Callable[[Scope], GatewayError],
         metrics: EdgeMetrics,
+        sessions: Sessions,
         new_trace_id: Callable[[], str] = random_trace_id,
     ) -> None:
         self._app = app
         self._not_served = not_served
         self._metrics = metrics
+        self._sessions = sessions
         self._new_trace_id = new_trace_id
 
     async def __call__(
@@ -83,28 +101,52 @@ class Boundary:
                 time.perf_counter() - started,
             )
 
+    def _signed_in(self, scope: Scope, head: Head) -> Head:
+        """Say who a browser speaks for, where it shows no key of its own."""
+        if scope["path"].startswith(_SIGNING_IN) or shown_key(head):
+            return head
+        digest = self._sessions.admit(head, scope["method"])
+        if digest is None:
+            return head
+        head = dataclasses.replace(head, session_digest=digest)
+        head.attach(scope)
+        return head
+
     async def _serve(
         self, scope: Scope, head: Head, inbound: Inbound, answer: "_Answer"
     ) -> None:
-        refusal: errors.Rendered
+        refusal: GatewayError
         try:
             head.check()
+            if b"cookie" in head.headers:
+                head = self._signed_in(scope, head)
             await self._app(scope, inbound, answer)
         except CallerGoneError:
             raise
         except GatewayError as error:
-            refusal = errors.render(error, head.trace_id)
+            refusal = error
         except HTTPException:
-            refusal = errors.render(self._not_served(scope), head.trace_id)
+            refusal = self._not_served(scope)
         except Exception as exception:  # noqa: BLE001 - the outermost boundary
-            refusal = errors.render_unexpected(exception, head.trace_id)
+            refusal = errors.unexpected(exception, head.trace_id)
         except asyncio.CancelledError:
-            refusal = errors.render(errors.shutting_down(), head.trace_id)
-            await answer.refuse(refusal, inbound, head)
+            shutting_down = errors.shutting_down()
+            await answer.refuse(_rendered(scope, shutting_down, head), inbound, head)
             raise
         else:
             return
-        await answer.refuse(refusal, inbound, head)
+        await answer.refuse(_rendered(scope, refusal, head), inbound, head)
+
+
+def _rendered(scope: Scope, error: GatewayError, head: Head) -> errors.Rendered:
+    """Write an error as the clients of what was asked for expect it."""
+    usual: errors.Shape = errors.openai_shape
+    if scope["path"].startswith(_V2):
+        usual = errors.v2_shape
+    elif ANTHROPIC_VERSION in head.headers:
+        usual = anthropic_shape
+    shape = getattr(scope.get("endpoint"), "error_shape", usual)
+    return errors.render(error, head.trace_id, shape)
 
 
 class _Answer:

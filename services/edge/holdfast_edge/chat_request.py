@@ -14,7 +14,7 @@ class StreamOptions(msgspec.Struct):
 
 
 class Format(msgspec.Struct):
-    """What the answer is to look like."""
+    """What the answer is to look like: read for what is wrong with it, and no more."""
 
     type: str | None = None
 

@@ -7,7 +7,7 @@ docs/performance.md.
 import secrets
 import sys
 import urllib.parse
-from asyncio import Event
+from asyncio import Event, Future
 from collections.abc import Iterable
 from typing import Any
 
@@ -25,9 +25,49 @@ from holdfast_edge.headers import Header
 _UNREAD_BYTES = 1024 * 1024
 """Of a body, what is taken from the socket before somebody asks for it."""
 
+_BODILESS = (204, 304)
+"""Answers that end with their head (RFC 9112 section 6.3)."""
+
 
 class Connection(HttpToolsProtocol):
-    """A connection, with the edge's own words for what is no HTTP."""
+    """A connection, with the edge's own words for what is no HTTP.
+
+    Attributes:
+        is_parting: Whether the next answer is the last, and says so.
+        closed: Set once it is closed, if somebody waits for that.
+    """
+
+    is_parting = False
+    closed: Future[None] | None = None
+
+    def part(self) -> Future[None]:
+        """Let the next answer be the last; return what waits for the end.
+
+        A client that has none to wait for may have sent a request that is not here
+        yet: to close on it now would lose it.
+        """
+        self.is_parting = True
+        if self._is_answering():
+            # Of requests that came at once, all that are here are answered.
+            last = self.pipeline[0][0] if self.pipeline else self.cycle
+            last.keep_alive = False
+        if self.closed is None:
+            self.closed = self.loop.create_future()
+        return self.closed
+
+    def shutdown(self) -> None:
+        """Close, unless there is something to answer yet."""
+        if not self._is_answering():
+            self.transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell whoever waits for it."""
+        super().connection_lost(exc)
+        if self.closed is not None and not self.closed.done():
+            self.closed.set_result(None)
+
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
 
     def on_headers_complete(self) -> None:
         """Begin to answer a request, or keep it until those before it are answered."""
@@ -50,7 +90,9 @@ class Connection(HttpToolsProtocol):
             default_headers=self.server_state.default_headers,
             message_event=Event(),
             expect_100_continue=self.expect_100_continue,
-            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            keep_alive=not self.is_parting
+            and version != "1.0"
+            and self.parser.should_keep_alive(),
             on_response=self.on_response_complete,
         )
         if before is None or before.response_complete:
@@ -140,7 +182,7 @@ class Exchange(RequestResponseCycle):
     def _begin(self, status: int, headers: Iterable[Header]) -> None:
         self.response_started = True
         self.waiting_for_100_continue = False
-        self.chunked_encoding = True
+        self.chunked_encoding = status not in _BODILESS
         lines = [STATUS_LINE[status]]
         for name, value in (*self.default_headers, *headers):
             lines += (name, b": ", value, b"\r\n")

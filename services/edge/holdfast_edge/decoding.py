@@ -1,6 +1,8 @@
 """Reading JSON from callers: what it says, or what is wrong with it and where."""
 
+import difflib
 import re
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import msgspec
@@ -12,6 +14,7 @@ T = TypeVar("T")
 _any_json = msgspec.json.Decoder(msgspec.Raw)
 
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]+)`")
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`$", re.DOTALL)
 _PLACE = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _OFFSET = re.compile(r"\(byte (?P<offset>\d+)\)$")
 
@@ -42,7 +45,7 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     except RecursionError:
         raise _too_deep() from None
     _check_syntax(body)
-    raise _malformed(wrong)
+    raise misfit(wrong)
 
 
 def _check_syntax(body: bytes) -> None:
@@ -64,13 +67,24 @@ def malformed(field: str, what: str) -> RequestMalformedError:
     return RequestMalformedError(f"`{field}` {what}.", field=field)
 
 
-def _malformed(fault: str) -> GatewayError:
+def misfit(
+    fault: str, fields_at: Callable[[str], Iterable[str]] = lambda _: ()
+) -> RequestMalformedError:
+    """Say which field does not fit, and how.
+
+    Args:
+        fault: What msgspec says of it.
+        fields_at: Says which fields there are below a path, `` for the top; for
+            where an unknown one is a fault.
+    """
     place = _PLACE.search(fault)
     path = place["path"] if place else ""
     what = _PLACE.sub("", fault)
     if missing := _MISSING.match(what):
         name = missing["name"]
         return malformed(f"{path}.{name}" if path else name, "is missing")
+    if unknown := _UNKNOWN.match(what):
+        return _no_such_field(path, unknown["name"], list(fields_at(path)))
     what = what.replace(" | null", "")
     if not path:
         return RequestMalformedError(
@@ -78,6 +92,16 @@ def _malformed(fault: str) -> GatewayError:
             field="body",
         )
     return malformed(path, f"is wrong: {what[:1].lower()}{what[1:]}")
+
+
+def _no_such_field(path: str, name: str, fields: list[str]) -> RequestMalformedError:
+    near = difflib.get_close_matches(name, fields, n=3)
+    meant = near or sorted(fields)
+    hint = f"did you mean {', '.join(near)}?" if near else ", ".join(meant)
+    return malformed(
+        f"{path}.{name}" if path else name,
+        f"is no field {'there' if path else 'of it'}: {hint}",
+    )
 
 
 def _invalid(fault: str, body: bytes) -> GatewayError:

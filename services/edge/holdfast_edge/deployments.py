@@ -1,6 +1,5 @@
 """GET /v2/models: one row for each place a model runs."""
 
-import urllib.parse
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,16 +9,11 @@ from holdfast.api.catalog.v1 import catalog_pb2
 from holdfast.api.catalog.v1 import catalog_service_pb2 as catalog_pb
 from holdfast.ports import Resolver
 from holdfast_edge.auth import api_key_digest
-from holdfast_edge.decoding import malformed
 from holdfast_edge.headers import Head
 from holdfast_edge.listing import listing
+from holdfast_edge.paging import Page, query_of
 from holdfast_edge.reply import send_json
 from holdfast_edge.served import UNKNOWN
-
-_ROWS = 100
-"""How many rows a page has, if the caller does not say."""
-
-_MOST = 10_000
 
 _MICROS = 1e6
 """In a US dollar. A price of the catalog is in these per million tokens."""
@@ -38,13 +32,10 @@ class Deployments:
         """Answer with one page of rows."""
         head = Head.of(scope)
         digest = api_key_digest(head)
-        query = dict(urllib.parse.parse_qsl(scope["query_string"].decode("latin-1")))
-        offset = _number(query, "offset", 0)
-        limit = min(_MOST, _number(query, "limit", _ROWS))
+        page = Page.of(query_of(scope))
         listed = await listing(self.resolver, digest, include_excluded=True)
         rows = [each for model in listed.models for each in model.deployments]
-        page = [_row(each) for each in rows[offset : offset + limit]]
-        await send_json(send, {"meta": {"total_count": len(rows)}, "data": page})
+        await send_json(send, page.cut(rows, _row))
 
 
 def _row(listed: catalog_pb.ListedDeployment) -> dict[str, Any]:
@@ -60,6 +51,14 @@ def _row(listed: catalog_pb.ListedDeployment) -> dict[str, Any]:
         "region": deployment.region or None,
         "location": geography,
         "geography": geography,
+        "data": {
+            "trains_on_data": deployment.trains_on_data
+            if deployment.HasField("trains_on_data")
+            else None,
+            "retention_days": deployment.retention_days
+            if deployment.HasField("retention_days")
+            else None,
+        },
         "input_cost_per_token": pricing.input_usd_micros_per_mtok / _MICROS_TIMES_MTOK
         if priced
         else None,
@@ -89,15 +88,17 @@ def _pricing(pricing: catalog_pb2.Pricing) -> dict[str, float]:
     }
 
 
+_STATES = {
+    number: name.removeprefix("DEPLOYMENT_STATE_").lower().replace("_", "-")
+    for name, number in catalog_pb.DeploymentState.items()
+    if number
+}
+"""How a deployment stands, in a word."""
+
+
 def _health(listed: catalog_pb.ListedDeployment) -> dict[str, Any]:
-    if not listed.HasField("cooldown"):
-        return {"state": "healthy", "cooldown_seconds": None}
-    seconds = listed.cooldown.ToNanoseconds() / 1e9
-    return {"state": "cooling-down", "cooldown_seconds": seconds}
-
-
-def _number(query: dict[str, str], name: str, otherwise: int) -> int:
-    text = query.get(name, str(otherwise))
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise malformed(name, "must be a whole number that is not negative")
-    return int(text)
+    rests = listed.HasField("cooldown")
+    return {
+        "state": _STATES.get(listed.state, "healthy"),
+        "cooldown_seconds": listed.cooldown.ToNanoseconds() / 1e9 if rests else None,
+    }

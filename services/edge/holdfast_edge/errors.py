@@ -6,8 +6,10 @@
 
 import math
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import msgspec
 import structlog
@@ -66,10 +68,20 @@ RESPONSES = {
     "NO_DEPLOYMENT_ALLOWED": Response(403, "model_not_allowed", "permission_error"),
     "GUARDRAIL_BLOCKED": Response(403, "guardrail_blocked", "permission_error"),
     "ADMIN_KEY_REQUIRED": Response(403, "admin_key_required", "permission_error"),
+    "RUNTIME_KEY_REQUIRED": Response(403, "runtime_key_required", "permission_error"),
+    "CSRF_TOKEN_MISSING": Response(403, "csrf_token_missing", "permission_error"),
     "MODEL_NOT_FOUND": Response(404, "model_not_found", _CALLER),
-    "ALIAS_NOT_FOUND": Response(404, "alias_not_found", _CALLER),
+    "RESOURCE_NOT_FOUND": Response(404, "not_found", _CALLER),
     "NOT_SERVED": Response(404, "not_served", _CALLER),
+    "RESOURCE_EXISTS": Response(409, "already_exists", "conflict_error"),
+    "RESOURCE_IN_USE": Response(409, "in_use", "conflict_error"),
+    "DECLARED_IN_FILE": Response(409, "declared_in_file", "conflict_error"),
+    "GENERATION_GONE": Response(410, "generation_gone", _CALLER),
+    "EDIT_CONFLICT": Response(412, "edit_conflict", "conflict_error"),
     "REQUEST_TOO_LARGE": Response(413, "request_too_large", _CALLER),
+    "STRUCTURED_OUTPUT_INVALID": Response(
+        422, "structured_output_invalid", _CALLER, Retry.IF_TOLD_WHEN
+    ),
     "RATE_LIMITED": Response(
         429, "rate_limited", "rate_limit_error", Retry.AFTER_A_WHILE
     ),
@@ -86,6 +98,7 @@ RESPONSES = {
     "ALL_DEPLOYMENTS_UNAVAILABLE": Response(
         503, "all_deployments_unavailable", _SERVER, Retry.YES
     ),
+    "BUDGET_UNKNOWN": Response(503, "budget_unknown", _SERVER, Retry.AFTER_A_WHILE),
     # A plan is refused when it outlived its few seconds or the key that signed
     # it: asked again, the resolver makes another one.
     "PLAN_REFUSED": Response(503, "service_unavailable", _SERVER, Retry.AFTER_A_WHILE),
@@ -102,7 +115,19 @@ RESPONSES = {
 NOT_SERVED_STATUSES = {"path": 404, "method": 405}
 """The status of NOT_SERVED by what is not served. A media type is a 415."""
 
-_PARAM_OF_REASON = {"MODEL_NOT_FOUND": "model", "NO_DEPLOYMENT_ALLOWED": "model"}
+_V2_TYPES = {
+    400: "BadRequestError",
+    401: "UnauthorizedError",
+    404: "NotFoundError",
+    409: "ConflictError",
+}
+"""What the API below `/v2` calls an error: its SDK raises exceptions of these names."""
+
+_PARAM_OF_REASON = {
+    "MODEL_NOT_FOUND": "model",
+    "NO_DEPLOYMENT_ALLOWED": "model",
+    "STRUCTURED_OUTPUT_INVALID": "response_format",
+}
 """The field at fault, where the reason alone says which."""
 
 
@@ -120,21 +145,29 @@ class Rendered:
         return b"data: " + self.body + b"\n\n"
 
 
-def render(error: GatewayError, trace_id: str) -> Rendered:
-    """Write an error in OpenAI's shape, with what it says about trying again."""
+Shape = Callable[[dict[str, Any], Response], Any]
+"""Writes an error's body as an API's clients expect it."""
+
+
+def openai_shape(fields: dict[str, Any], _response: Response) -> Any:
+    """Write an error as OpenAI does."""
+    return {"error": fields}
+
+
+def v2_shape(fields: dict[str, Any], response: Response) -> Any:
+    """Write an error so that the SDKs of the API below `/v2` find theirs too."""
+    return {
+        "error": fields,
+        "type": _V2_TYPES.get(response.status, "HTTPException"),
+        "message": fields["message"],
+        "detail": {"code": response.code, "param": fields["param"]},
+    }
+
+
+def render(error: GatewayError, trace_id: str, shape: Shape = openai_shape) -> Rendered:
+    """Write an error, with what it says about trying again."""
     response = response_to(error)
-    body = _encode(
-        {
-            "error": {
-                "message": error.message,
-                "type": response.type,
-                "param": _param(error),
-                "code": response.code,
-                "trace_id": trace_id,
-                "attempts": [_attempt(attempt) for attempt in error.attempts],
-            }
-        }
-    )
+    body = _encode(shape(fields_of(error, trace_id), response))
     headers: list[Header] = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
@@ -142,9 +175,25 @@ def render(error: GatewayError, trace_id: str) -> Rendered:
     ]
     if attempt_count := _attempt_count(error):
         headers.append((b"x-holdfast-attempts", str(attempt_count).encode()))
+    if revision := error.metadata.get("revision"):
+        headers.append((b"x-holdfast-revision", header_value(revision)))
     if allow := error.metadata.get("allow"):
         headers.append((b"allow", header_value(allow)))
     return Rendered(response.status, headers, body)
+
+
+def fields_of(error: GatewayError, trace_id: str) -> dict[str, Any]:
+    """Return what a caller is told of an error, whatever the API."""
+    response = response_to(error)
+    return {
+        "message": error.message,
+        "type": response.type,
+        "param": _param(error),
+        "code": response.code,
+        "trace_id": trace_id,
+        "attempts": [_attempt(attempt) for attempt in error.attempts],
+        **_violations(error),
+    }
 
 
 def response_to(error: GatewayError) -> Response:
@@ -161,8 +210,8 @@ def response_to(error: GatewayError) -> Response:
     return response
 
 
-def render_unexpected(exception: Exception, trace_id: str) -> Rendered:
-    """Log a fault of the gateway's own and write what the caller is told of it.
+def unexpected(exception: Exception, trace_id: str) -> InternalError:
+    """Log a fault of the gateway's own and return what the caller is told of it.
 
     What is logged is where it happened and of which kind it is: an exception's
     message may quote what it tripped over.
@@ -176,10 +225,9 @@ def render_unexpected(exception: Exception, trace_id: str) -> Rendered:
             for frame in traceback.extract_tb(exception.__traceback__)
         ],
     )
-    error = InternalError(
+    return InternalError(
         "The gateway failed. Its logs say why, under this error's trace id."
     )
-    return render(error, trace_id)
 
 
 def shutting_down() -> ServiceUnavailableError:
@@ -221,6 +269,20 @@ def _attempt(attempt: Attempt) -> dict[str, str | int | None]:
         "deployment": attempt.deployment_id,
         "outcome": attempt.outcome.name.lower().replace("_", "-"),
         "status": attempt.http_status or None,
+    }
+
+
+def _violations(error: GatewayError) -> dict[str, Any]:
+    """Say where the last answer went wrong, where it is an answer that did."""
+    told = error.metadata.get("violations")
+    if told is None:
+        return {}
+    places = (line.rpartition(" ") for line in told.split("\n"))
+    errors = [{"path": path, "keyword": keyword} for path, _, keyword in places]
+    text = error.metadata.get("text")
+    return {
+        "validation_errors": errors,
+        **({"text": text} if text is not None else {}),
     }
 
 

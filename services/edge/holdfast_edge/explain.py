@@ -7,7 +7,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from holdfast.api.routing.v1 import plan_pb2 as plan_pb
-from holdfast.ports import ResolveModelRequest, Resolver
+from holdfast.ports import Edit, ResolveModelRequest, Resolver
 from holdfast_edge.auth import api_key_digest
 from holdfast_edge.body import read_json_body
 from holdfast_edge.decoding import decode, malformed
@@ -17,15 +17,24 @@ from holdfast_edge.served import AFFINITIES, UNKNOWN
 from holdfast_edge.sessions import named_session
 
 
+class _Edit(msgspec.Struct):
+    """A resource as it would be: its kind, and its fields."""
+
+    kind: str
+    resource: msgspec.Raw
+
+
 class _Question(msgspec.Struct):
     """What is to be explained.
 
     Attributes:
         session: Empty or absent: that of the headers, if any.
+        edit: The plan is as it would be after it. Absent: as things are.
     """
 
     model: str
     session: str | None = None
+    edit: _Edit | None = None
 
 
 _decoder = msgspec.json.Decoder(_Question)
@@ -53,6 +62,9 @@ class Explain:
                 explain=True,
                 validate_only=True,
                 trace_id=head.trace_id,
+                edit=Edit(question.edit.kind, bytes(question.edit.resource))
+                if question.edit
+                else None,
             )
         )
         # The edge reads the plan and needs no proof: it does not act upon it.

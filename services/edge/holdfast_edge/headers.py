@@ -25,6 +25,8 @@ SINGLE = frozenset(
         b"content-type",
         b"content-encoding",
         b"content-length",
+        b"if-match",
+        b"if-none-match",
     }
 )
 """Headers of which two that differ are refused: which one is meant is a guess,
@@ -51,12 +53,15 @@ class Head:
         conflict: A header of `SINGLE` that came twice and differed. Empty for
             none.
         parent_span_id: The caller's own span: 16 hex digits. Empty for none.
+        session_digest: Of the API key that somebody signed in to the console with.
+            Empty for none.
     """
 
     headers: Mapping[bytes, bytes] = field(default_factory=dict)
     trace_id: str = ""
     conflict: str = ""
     parent_span_id: str = ""
+    session_digest: bytes = b""
 
     @classmethod
     def read(cls, raw: Iterable[Header], new_trace_id: Callable[[], str]) -> "Head":

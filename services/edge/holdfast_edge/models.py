@@ -13,6 +13,8 @@ from holdfast.ports import Resolver
 from holdfast_edge.auth import api_key_digest
 from holdfast_edge.headers import Head
 from holdfast_edge.listing import Listing, listing
+from holdfast_edge.messages.errors import ANTHROPIC_VERSION
+from holdfast_edge.messages.models import model_of, page_of
 from holdfast_edge.reply import send_json
 
 _CREATED = 0
@@ -23,7 +25,7 @@ _ALIAS_OWNER = "organization"
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """OpenAI's list of models."""
+    """The list of models, as OpenAI has it, or Anthropic for its own clients."""
 
     resolver: Resolver
     surface: str = "models"
@@ -35,12 +37,15 @@ class Models:
             self.resolver, api_key_digest(head), include_excluded=False
         )
         names = list(_by_id(listed).values())
-        await send_json(send, {"object": "list", "data": names})
+        if ANTHROPIC_VERSION in head.headers:
+            await send_json(send, page_of(names, scope["query_string"]))
+        else:
+            await send_json(send, {"object": "list", "data": names})
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One entry of OpenAI's list of models."""
+    """One entry of the list of models, likewise."""
 
     resolver: Resolver
     surface: str = "models"
@@ -55,7 +60,9 @@ class Model:
         name = scope["path_params"]["id"]
         if name not in names:
             raise _not_found(name, names)
-        await send_json(send, names[name])
+        entry = names[name]
+        asks_anthropic = ANTHROPIC_VERSION in head.headers
+        await send_json(send, model_of(entry) if asks_anthropic else entry)
 
 
 def _by_id(listed: Listing) -> dict[str, dict[str, Any]]:

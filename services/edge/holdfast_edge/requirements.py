@@ -80,8 +80,6 @@ def requirements(chat: ChatRequest, body: bytes) -> Requirements:
     capabilities: set[Capability] = set()
     if chat.tools or chat.functions:
         capabilities.add(Capability.TOOLS)
-    if chat.response_format and chat.response_format.type == "json_schema":
-        capabilities.add(Capability.JSON_SCHEMA)
     text_bytes = len(body) - _ESCAPE_BYTES * _escapes(body)
     media_tokens = 0
     for message in chat.messages:
@@ -99,6 +97,7 @@ def requirements(chat: ChatRequest, body: bytes) -> Requirements:
         ),
         output_tokens=max(0, min(_INT32_MAX, asked_for)),
         prompt_cache_s=prompt_cache_s(body),
+        choice_count=max(1, min(_INT32_MAX, chat.n or 1)),
     )
 
 

@@ -29,7 +29,11 @@ def served_headers(served: executor_pb.Served) -> list[Header]:
             b"x-holdfast-session-affinity",
             AFFINITIES.get(served.session_affinity, "none").encode(),
         ),
+        (b"x-holdfast-revision", header_value(served.revision)),
     ]
+    if served.warning_budget_id:
+        budget = header_value(served.warning_budget_id)
+        headers.append((b"x-holdfast-budget-warning", budget))
     if served.HasField("cost_usd_nanos"):
         cost = usd(served.cost_usd_nanos).encode()
         headers += [(b"x-holdfast-cost-usd", cost), (b"x-opper-cost", cost)]

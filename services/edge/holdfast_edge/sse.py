@@ -8,6 +8,7 @@ never looks like success.
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Protocol
 
 from starlette.types import Send
 
@@ -27,6 +28,41 @@ Steps = AsyncGenerator[executor_pb.ExecuteStreamResponse, None]
 
 _DONE = b"data: [DONE]\n\n"
 
+
+class Writer(Protocol):
+    """Writes one streamed answer in the format of an API.
+
+    Attributes:
+        feed: Translates whole events of a streamed chat. None: they are what the
+            caller expects.
+    """
+
+    feed: Callable[[bytes], bytes] | None
+
+    def end(self) -> bytes:
+        """Write what stands last in an answer that is whole."""
+
+    def failed(self, error: GatewayError, trace_id: str) -> bytes:
+        """Write what stands last in one that is not."""
+
+
+class ChatEvents:
+    """OpenAI's own events, as the executor writes them."""
+
+    feed: Callable[[bytes], bytes] | None = None
+
+    def end(self) -> bytes:
+        """Say that it is whole."""
+        return _DONE
+
+    def failed(self, error: GatewayError, trace_id: str) -> bytes:
+        """Say why it is not."""
+        return errors.render(error, trace_id).event
+
+
+AS_IT_IS = ChatEvents()
+"""It keeps nothing of one answer, so one does for all."""
+
 _HEADERS: tuple[Header, ...] = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
@@ -43,6 +79,8 @@ async def relay(  # noqa: PLR0913 - each is for the caller to say
     *,
     trace_id: str,
     first_content_by: float | None,
+    writer: Writer = AS_IT_IS,
+    settle: Callable[[], Awaitable[None]] | None = None,
     looks_every_s: float = LOOKS_EVERY_S,
 ) -> None:
     """Pass a streamed answer on as it comes.
@@ -54,6 +92,8 @@ async def relay(  # noqa: PLR0913 - each is for the caller to say
         trace_id: What an error names.
         first_content_by: When the answer must have begun, on the event loop's
             clock. None for no limit.
+        writer: Writes the events as the caller's API has them.
+        settle: What is still to be done before the last of a whole answer is sent.
         looks_every_s: How often to look whether a stream that has begun is
             silent, and keep its connection open.
 
@@ -61,24 +101,26 @@ async def relay(  # noqa: PLR0913 - each is for the caller to say
         CallerGoneError: The caller went away.
         GatewayError: It failed before the first content.
     """
-    relayed = _Relay(send, looks_every_s)
+    relayed = _Relay(send, writer, looks_every_s)
     try:
         async with presence:
             await relayed.run(start, first_content_by)
-        last = _DONE
+        last = writer.end()
+        if settle is not None:
+            await settle()
     except CallerGoneError:
         raise
     except GatewayError as error:
         if not relayed.begun:
             raise
-        last = errors.render(error, trace_id).event
+        last = writer.failed(error, trace_id)
     except Exception as exception:
         if not relayed.begun:
             raise
-        last = errors.render_unexpected(exception, trace_id).event
+        last = writer.failed(errors.unexpected(exception, trace_id), trace_id)
     except asyncio.CancelledError:
         if relayed.begun:
-            await _end(send, errors.render(errors.shutting_down(), trace_id).event)
+            await _end(send, writer.failed(errors.shutting_down(), trace_id))
         raise
     await _end(send, last)
 
@@ -86,8 +128,9 @@ async def relay(  # noqa: PLR0913 - each is for the caller to say
 class _Relay:
     """One answer on its way, and how far it has come."""
 
-    def __init__(self, send: Send, looks_every_s: float) -> None:
+    def __init__(self, send: Send, writer: Writer, looks_every_s: float) -> None:
         self._send = send
+        self._feed = writer.feed
         self._looks_every_s = looks_every_s
         self._keep_alive: KeepAlive | None = None
         self.begun = False
@@ -121,7 +164,7 @@ class _Relay:
     async def _pass_on(self, steps: Steps, limit: asyncio.Timeout) -> bool:
         """Send what comes, and say whether it was whole."""
         completed = False
-        send = self._send
+        send, feed = self._send, self._feed
         keep_alive: KeepAlive | None = None
         async for step in steps:
             kind = step.WhichOneof("step")
@@ -130,7 +173,8 @@ class _Relay:
                     raise StreamInterruptedError(
                         "The stream began without saying who serves."
                     )
-                if events := step.chunks.events:
+                events = step.chunks.events
+                if events and (events := feed(events) if feed else events):
                     await send(
                         {
                             "type": "http.response.body",
