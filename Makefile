@@ -15,6 +15,9 @@ run: install  ## Run the gateway with simulated providers
 test: install  ## Run the tests
 	$(BIN)/pytest
 
+test-ha: install  ## Fail hosts, services and etcd under load; write the report (root)
+	$(BIN)/python -m tests.ha
+
 check: lint types imports protos-check  ## Run the linters, type checks and import rules
 
 lint: install
@@ -33,12 +36,36 @@ imports: install .venv-imports/installed
 	.venv-imports/bin/pip install --quiet --require-hashes -r requirements/imports.txt
 	touch $@
 
+clients: install .venv-clients/installed tests/clients/node/node_modules/installed  ## Try the clients people use against the gateway
+	$(BIN)/pytest tests/clients
+
+.venv-clients/installed: requirements/clients.txt
+	python3 -m venv .venv-clients
+	.venv-clients/bin/pip install --quiet --require-hashes -r requirements/clients.txt
+	touch $@
+
+# No lock file: it would name the registry that it was made with.
+tests/clients/node/node_modules/installed: tests/clients/node/package.json
+	cd tests/clients/node && npm install --quiet --no-package-lock --no-audit --no-fund
+	touch $@
+
 fuzz: install .venv-fuzz/installed  ## Send every endpoint what its description allows and forbids
 	$(BIN)/python -m tests.fuzz
 
 .venv-fuzz/installed: requirements/fuzz.txt
 	python3 -m venv .venv-fuzz
 	.venv-fuzz/bin/pip install --quiet --require-hashes -r requirements/fuzz.txt
+	touch $@
+
+screenshots: install  ## Take the pictures of the console again, into docs/images
+	$(BIN)/python scripts/screenshots.py
+
+manifests: install .venv-manifests/installed  ## Test what Kubernetes is given, its schemas included
+	$(BIN)/pytest tests/deploy
+
+.venv-manifests/installed: requirements/manifests.txt
+	python3 -m venv .venv-manifests
+	.venv-manifests/bin/pip install --quiet --require-hashes -r requirements/manifests.txt
 	touch $@
 
 format: install  ## Format the code
@@ -84,5 +111,5 @@ protos-check: protos
 pins: install  ## Pin the dependencies anew
 	scripts/pin
 
-.PHONY: help install run test check lint types imports format protos protos-check pins \
+.PHONY: help install run test test-ha clients check lint types imports manifests format protos protos-check pins \
 	bench bench-quick bench-guard bench-peers fault-bench soak

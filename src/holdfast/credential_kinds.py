@@ -24,6 +24,9 @@ class CredentialKind:
         auths: The ways to authenticate that it can be used for.
         takes: The parts it may have besides.
         source: What the part `source` must say, where it is needed.
+        is_declared: Whether an operator may declare one in the configuration file.
+        is_entrusted: Whether somebody else may give one through the API: it is all
+            there, and names no file, no address and no identity of the machine's.
     """
 
     name: str
@@ -31,6 +34,8 @@ class CredentialKind:
     auths: frozenset[str]
     takes: tuple[str, ...] = ()
     source: str = ""
+    is_declared: bool = True
+    is_entrusted: bool = False
 
     def fits(self, credential: Credential) -> bool:
         """Tell whether a credential has this shape."""
@@ -54,14 +59,15 @@ _AWS = frozenset({"sigv4"})
 _GOOGLE = frozenset({"google"})
 
 KINDS: tuple[CredentialKind, ...] = (
-    CredentialKind("key", ("key",), _BY_KEY),
+    CredentialKind("key", ("key",), _BY_KEY, is_entrusted=True),
     # Bedrock takes API keys of its own beside signatures.
-    CredentialKind("aws-key", ("key",), _AWS),
+    CredentialKind("aws-key", ("key",), _AWS, is_entrusted=True),
     CredentialKind(
         "aws-keys",
         ("access_key_id", "secret_access_key"),
         _AWS,
         takes=("session_token",),
+        is_entrusted=True,
     ),
     CredentialKind("aws-profile", ("profile",), _AWS, takes=("config_file",)),
     CredentialKind(
@@ -72,6 +78,14 @@ KINDS: tuple[CredentialKind, ...] = (
     ),
     CredentialKind("aws-default", ("source",), _AWS, source="default"),
     CredentialKind("google-json", ("key",), _GOOGLE),
+    # Of a service account alone: other JSON of Google's names files and addresses.
+    CredentialKind(
+        "google-service-account",
+        ("service_account",),
+        _GOOGLE,
+        is_declared=False,
+        is_entrusted=True,
+    ),
     CredentialKind("google-default", ("source",), _GOOGLE, source="default"),
     CredentialKind(
         "entra-secret",
@@ -96,16 +110,26 @@ KINDS: tuple[CredentialKind, ...] = (
 """Every kind. No two that a way to authenticate has in common fit one credential."""
 
 
-def kind_of(credential: Credential, auth: str) -> CredentialKind | None:
-    """Return what a credential is to a way to authenticate, None if of no use."""
-    return next(
-        (kind for kind in KINDS if auth in kind.auths and kind.fits(credential)), None
-    )
+def kind_of(
+    credential: Credential, auth: str, *, is_entrusted: bool = False
+) -> CredentialKind | None:
+    """Return what a credential is to a way to authenticate, None if of no use.
+
+    Args:
+        credential: Its parts.
+        auth: The way to authenticate.
+        is_entrusted: Whether it came through the API; else an operator declared it.
+    """
+    for kind in KINDS:
+        allowed = kind.is_entrusted if is_entrusted else kind.is_declared
+        if allowed and auth in kind.auths and kind.fits(credential):
+            return kind
+    return None
 
 
 def is_known(credential: Credential) -> bool:
-    """Tell whether a credential is of any kind at all."""
-    return any(kind.fits(credential) for kind in KINDS)
+    """Tell whether a credential is of any kind that may be declared."""
+    return any(kind.is_declared and kind.fits(credential) for kind in KINDS)
 
 
 def shapes(auths: Collection[str] = ()) -> str:
@@ -117,6 +141,8 @@ def shapes(auths: Collection[str] = ()) -> str:
     found = dict.fromkeys(
         kind.words
         for kind in KINDS
-        if kind.needs != ("key",) and (not auths or kind.auths & set(auths))
+        if kind.is_declared
+        and kind.needs != ("key",)
+        and (not auths or kind.auths & set(auths))
     )
     return ", ".join(["one secret", *found])

@@ -16,7 +16,8 @@ class Then(Enum):
     NEXT_STEP = "next-step"
     AGAIN = "again"
     """The same deployment once more, then the next: what a model writes differs
-    from one time to the next."""
+    from one time to the next. Where it did not have the form that was asked for, the
+    model is told so, as often as the plan says."""
     LARGER_WINDOW = "larger-window"
     """Only a deployment that takes more tokens than this one is worth a try."""
     NEXT_IF_POLICY_SAYS = "next-if-policy-says"

@@ -1,5 +1,7 @@
 """What tokens cost: tokens times price, exactly, in whole nanodollars."""
 
+from decimal import Decimal
+
 from holdfast.model import Pricing, Usage
 
 _TOKENS_PER_PRICE = 1_000
@@ -36,3 +38,8 @@ def usd(nanos: int) -> str:
     whole, fraction = divmod(nanos, 1_000_000_000)
     digits = f"{fraction:09d}".rstrip("0")
     return f"{sign}{whole}.{digits}" if digits else f"{sign}{whole}"
+
+
+def micros_of(usd: str) -> int:
+    """Read an amount of US dollars, as decimal text, in millionths of one."""
+    return int(Decimal(usd) * 1_000_000)

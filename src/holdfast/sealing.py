@@ -55,6 +55,10 @@ class SealingKeys:
         )
         return b"%b:%b%b" % (self._first.id.encode(), nonce, sealed)
 
+    def is_first(self, sealed: bytes) -> bool:
+        """Tell whether something is sealed with the first key."""
+        return sealed.partition(b":")[0] == self._first.id.encode()
+
     def open(self, sealed: bytes, credential_id: str) -> dict[str, str]:
         """Return a credential's parts.
 

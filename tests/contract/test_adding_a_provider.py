@@ -13,6 +13,7 @@ from fakes.plans import KEYS, signed, step
 from fakes.provider import SimulatedProviders
 from holdfast import catalog as shipped
 from holdfast.catalog import load, load_shipped
+from holdfast import model
 from holdfast.model import Catalog, ScopedPolicy
 from holdfast.ports import ExecuteRequest
 from holdfast.settings import (
@@ -28,7 +29,7 @@ from holdfast_executor.calling import Caller
 from holdfast_executor.credentials import Credentials
 from holdfast_executor.service import ExecutorService
 from holdfast_executor.transport import Transport
-from holdfast_resolver import directory
+from holdfast_resolver import tenants
 from holdfast_resolver.directory import Objection
 
 CONTRIBUTING = Path(__file__).parents[2] / "CONTRIBUTING.md"
@@ -78,8 +79,8 @@ def test_its_credential_is_all_that_an_operator_gives(catalog: Catalog) -> None:
 
     def objections(**providers: ProviderSettings) -> Mapping[str, Objection]:
         said = Settings(providers=providers, organizations=(organization,))
-        known = directory.build(said, catalog, {})
-        return known.by_project["acme", "web"].names.objections
+        known = tenants.build(said, catalog, {})
+        return known.member(model.Caller("acme", "web")).names.objections
 
     without = objections()
     with_one = objections(example=ProviderSettings("example", KEY))

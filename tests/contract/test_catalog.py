@@ -7,6 +7,7 @@ from string import Formatter
 import pytest
 
 from holdfast.catalog import canonical_name, load_shipped
+from holdfast.catalog.curation import shipped_curation
 from holdfast.model import (
     AUTHS,
     DIALECTS,
@@ -234,3 +235,43 @@ def test_catalog_is_read_afresh() -> None:
 
     assert again.models == CATALOG.models
     assert again.models is not CATALOG.models
+
+
+@pytest.mark.parametrize(
+    ("deployment_id", "trains", "days"),
+    [
+        ("aws/claude-sonnet-4-5-eu", False, 0),
+        ("aws/gpt-oss-120b", False, 0),
+        ("aws/claude-fable-5-eu", False, None),
+        ("anthropic/claude-sonnet-4-5", False, None),
+        ("openai/gpt-5", False, 30),
+        ("scaleway/gpt-oss-120b", False, 14),
+        ("deepinfra/gpt-oss-120b", False, 0),
+        ("groq/gpt-oss-120b", None, 30),
+        ("openrouter/gpt-oss-120b", None, None),
+    ],
+)
+def test_data_is_treated_as_public_terms_say(
+    deployment_id: str, trains: bool | None, days: int | None
+) -> None:
+    """By provider and, where the terms tell them apart, by model; else unknown."""
+    deployment = pinned(deployment_id)
+
+    assert (deployment.trains_on_data, deployment.retention_days) == (trains, days)
+
+
+@every_provider
+def test_what_is_known_of_all_is_known_of_each(provider: Provider) -> None:
+    """A deployment may promise more than its provider, and knows no less."""
+    for each in of(provider):
+        if provider.trains_on_data is not None:
+            assert each.trains_on_data is not None
+        if provider.retention_days is not None:
+            assert each.retention_days is not None
+
+
+def test_every_word_on_data_has_its_source() -> None:
+    """A page of the provider's own, by its address."""
+    for rule in shipped_curation().data:
+        assert re.search(r"\([a-z0-9.-]+\.[a-z]{2,}/\S+\)$", rule.because)
+        assert rule.provider in CATALOG.providers

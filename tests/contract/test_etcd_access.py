@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fakes.patience import until
+from holdfast.settings import Secret
 from holdfast_cli.etcd_binary import find_etcd
 from holdfast_cli.etcd_process import EtcdProcess
 from holdfast_resolver.etcd import wire_pb2 as wire
@@ -18,7 +19,7 @@ from holdfast_resolver.etcd_stores import EtcdStores
 
 KEY = "a1" * 12
 TTL = timedelta(minutes=30)
-ROOT = Access(login=Login("root", "secret"))
+ROOT = Access(login=Login("root", Secret("secret")))
 
 
 async def etcdctl(endpoint: str, *command: str) -> None:
@@ -74,7 +75,7 @@ async def test_etcd_forgets_who_logged_in(guarded_etcd: EtcdProcess) -> None:
 
 async def test_stranger_to_etcd(guarded_etcd: EtcdProcess) -> None:
     """Without the password there is no etcd, and the stores work on their own."""
-    wrong = Access(login=Login("root", "guess"))
+    wrong = Access(login=Login("root", Secret("guess")))
     for access in (ANYBODY, wrong):
         stranger = EtcdStores([guarded_etcd.endpoint], "/h", access=access)
         await stranger.start()

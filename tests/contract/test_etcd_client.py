@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from fakes.breakable_proxy import BreakableProxy
+from fakes.clock import Clock
 from fakes.patience import until
 from holdfast_resolver.etcd import wire_pb2 as wire
-from holdfast_resolver.etcd.client import PUT, RANGE, EtcdClient, prefix_end
+from holdfast_resolver.etcd.breaker import Breaker
+from holdfast_resolver.etcd.client import PUT, RANGE, WATCH, EtcdClient, prefix_end
 from holdfast_resolver.etcd.errors import (
     CompactedError,
     EtcdRefusedError,
@@ -104,3 +106,67 @@ def test_no_endpoint_at_all() -> None:
     """A client of nothing is a mistake."""
     with pytest.raises(ValueError, match="endpoint"):
         EtcdClient([])
+
+
+async def test_etcd_that_hangs_is_not_waited_for_again_and_again(
+    proxies: list[BreakableProxy],
+) -> None:
+    """After three calls in vain the next ones fail at once; one now and then looks."""
+    clock = Clock()
+    proxy = proxies[0]
+    client = EtcdClient([proxy.endpoint], deadline_s=0.1, breaker=Breaker(clock.now))
+    await client.call(RANGE, READ, deadline_s=10)
+    proxy.black_hole()
+    for _ in range(3):
+        with pytest.raises(EtcdUnavailableError, match="Range"):
+            await client.call(RANGE, READ)
+    with pytest.raises(EtcdUnavailableError, match="not asked"):
+        await client.call(RANGE, READ, deadline_s=3_600)
+    with pytest.raises(EtcdUnavailableError, match="not asked"):
+        async with client.stream(WATCH, open_timeout_s=3_600):
+            pass
+    proxy.pass_on()
+    clock.advance(1)
+    trial = await client.call(RANGE, READ, deadline_s=10)
+
+    assert trial.header.revision
+    assert (await client.call(RANGE, READ, deadline_s=10)).header.revision
+    await client.close()
+
+
+async def test_refusal_is_an_answer(etcd_endpoint: str) -> None:
+    """Etcd that says no is there: whoever else wants something is not held back."""
+    breaker = Breaker()
+    client = EtcdClient([etcd_endpoint], breaker=breaker)
+    for _ in range(4):
+        with pytest.raises(EtcdRefusedError):
+            await client.call(PUT, wire.PutRequest(key=b""))
+
+    assert not breaker.is_open
+    await client.close()
+
+
+async def test_watch_that_hears_from_etcd_lets_everybody_else_ask(
+    proxies: list[BreakableProxy], etcd_prefix: str
+) -> None:
+    """A mirror that is back is enough to know that etcd is."""
+    clock = Clock()
+    breaker = Breaker(clock.now)
+    proxy = proxies[0]
+    client = EtcdClient([proxy.endpoint], deadline_s=0.5, breaker=breaker)
+    mirror = Mirror(client, f"{etcd_prefix}/", bytes.decode)
+    running = asyncio.create_task(mirror.run())
+    assert await mirror.wait_synced(10)
+    proxy.refuse()
+    await until(lambda: breaker.is_open)
+    proxy.pass_on()
+
+    def is_asked_again() -> bool:
+        clock.advance(1)
+        return not breaker.is_open
+
+    await until(is_asked_again)
+    assert await mirror.wait_synced(10)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await client.close()

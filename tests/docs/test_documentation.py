@@ -64,3 +64,13 @@ def test_links_lead_somewhere(document: str) -> None:
     links = re.findall(r"\]\((?!http)([^)#]+)\)", (ROOT / document).read_text())
 
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_what_meets_a_threat_exists() -> None:
+    """Code and tests that SECURITY.md names are there."""
+    document = (ROOT / "SECURITY.md").read_text()
+
+    named = re.findall(r"`([\w.-]+(?:/[\w.-]+)+)`", document)
+
+    assert len(named) > 50
+    assert [name for name in named if not (ROOT / name).exists()] == []

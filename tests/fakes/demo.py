@@ -17,7 +17,7 @@ from fakes.processes import Process, descendants
 
 HOLDFAST = str(Path(sys.executable).with_name("holdfast"))
 _STOP_S = 30
-_LAST_LINE = "holdfast explain"
+_LAST_LINE = "holdfast aliases"
 
 
 def without_credentials() -> dict[str, str]:
@@ -96,9 +96,9 @@ class Demo:
         """Run a command beside it."""
         return holdfast(self.folder, *arguments)
 
-    def paste(self, model: str | None = None) -> httpx.Response:
-        """Send the call that the greeting offers, to another model if one is named."""
-        pasted = self.greeting[self.greeting.index("curl ") :].split("\n\n")[0]
+    def paste(self, model: str | None = None, *, call: int = 0) -> httpx.Response:
+        """Send a call that the greeting offers, to another model if one is named."""
+        pasted = "curl " + self.greeting.split(" curl ")[call + 1].split("\n\n")[0]
         command, *words = shlex.split(pasted.replace("\\\n", " "))
         assert command == "curl"
         headers, body, uri = {}, "", ""

@@ -18,10 +18,11 @@ from holdfast.settings import (
     Secret,
     Settings,
 )
-from holdfast_resolver import directory
+from holdfast_resolver import directory, tenants
 from holdfast_resolver.crowds import Crowds
 from holdfast_resolver.health.tracking import Health
 from holdfast_resolver.probes import Probes
+from holdfast_resolver.quotas.admission import Admission
 from holdfast_resolver.residency import Residency
 from holdfast_resolver.service import ResolverService
 from holdfast_resolver.stores import (
@@ -84,11 +85,12 @@ def resolver(
     probes: ProbeStore | None = None,
     residency: HealthStore | None = None,
     clock: Clock | None = None,
+    admission: Admission | None = None,
 ) -> ResolverService:
     """Put a resolver together, with stores of its own unless some are given."""
     clock = clock or Clock()
     return ResolverService(
-        directory.build(configured, Catalog(), {}),
+        tenants.build(configured, Catalog(), {}),
         KEYS,
         sessions or MemorySessionStore(),
         Health(health or MemoryHealthStore(), clock.now_ms, jitter=lambda: 0.0),
@@ -96,4 +98,5 @@ def resolver(
         Warmth(clock.now_ms),
         Crowds(clock.now_ms),
         Residency(residency or MemoryHealthStore(), clock.now_ms),
+        admission=admission,
     )

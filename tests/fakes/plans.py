@@ -8,6 +8,7 @@ from holdfast.model import (
     Attempt,
     Caller,
     Deployment,
+    Guardrail,
     Limits,
     Model,
     Outcome,
@@ -75,9 +76,10 @@ def membership(
     known: Names,
     *policies: ScopedPolicy,
     defaults: Defaults = DEFAULTS,
+    guardrails: tuple[Guardrail, ...] = (),
 ) -> Membership:
     """Make a project that may use these names under these policies."""
-    return Membership(CALLER, False, policies, defaults, known)
+    return Membership(CALLER, False, policies, defaults, known, guardrails=guardrails)
 
 
 def step(place: Deployment | str = "a/m-eu", **facts) -> PlanStep:

@@ -13,7 +13,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -81,14 +81,19 @@ class Service:
         assert self._process is not None
         self._process.send_signal(number)
 
-    def stop(self, number: int = signal.SIGTERM) -> None:
-        """End it, and wait until it is gone."""
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """End it, wait until it is gone, and return what it ended with."""
         if self._process is None:
-            return
+            return 0
         self._process.send_signal(number)
         self._process.send_signal(signal.SIGCONT)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait until it is gone, and return what it ended with."""
+        assert self._process is not None
         try:
-            self._process.wait(_STOP_S)
+            return self._process.wait(_STOP_S)
         finally:
             self._process.kill()
             self._process.wait()
@@ -102,19 +107,35 @@ class Service:
 
 
 class Services:
-    """One edge before two resolvers and two executors."""
+    """One edge, or several, before two resolvers and two executors.
 
-    def __init__(self, config: dict[str, Any], folder: Path, etcd: str) -> None:
+    Attributes:
+        edges: So are the resolvers and the executors there.
+    """
+
+    def __init__(
+        self,
+        config: dict[str, Any],
+        folder: Path,
+        etcd: str,
+        variables: Callable[[str], Mapping[str, str]] = lambda _: {},
+        *,
+        edges: int = 1,
+    ) -> None:
         """Prepare; entering the context starts them.
 
         Args:
             config: The configuration file.
             folder: Where the file and the logs go.
             etcd: Its `host:port`.
+            variables: What a service is told besides, by `edge`, `resolver` or
+                `executor`.
+            edges: How many of them.
         """
         path = folder / "holdfast.yaml"
         path.write_text(yaml.safe_dump(config))
         self._folder = folder
+        self._more = variables
         self._variables = {
             "HOLDFAST_CONFIG": str(path),
             "HOLDFAST_PLAN_KEYS": new_key(),
@@ -124,26 +145,37 @@ class Services:
         }
         self.resolvers: list[Service] = []
         self.executors: list[Service] = []
-        self.edge: Service | None = None
+        self.edges: list[Service] = []
+        self._edges = edges
         self._started: list[Service] = []
 
     @property
     def base_url(self) -> str:
-        """Where the edge is."""
-        assert self.edge is not None
-        return f"http://{self.edge.address}"
+        """Where the first edge is."""
+        return f"http://{self.edges[0].address}"
 
     async def __aenter__(self) -> Self:
+        try:
+            await self._start_all()
+        except BaseException:
+            await self._stop_all()
+            raise
+        return self
+
+    async def _start_all(self) -> None:
         self.resolvers = await self._two("resolver")
         self.executors = await self._two("executor")
-        (self.edge,) = await self._start("edge")
-        async with httpx.AsyncClient(base_url=self.base_url) as client:
+        self.edges = await self._start(*["edge"] * self._edges)
+        async with httpx.AsyncClient() as client:
 
             async def ready() -> bool:
-                return (await client.get("/readyz")).status_code == 200
+                asked = [
+                    await client.get(f"http://{edge.address}/readyz")
+                    for edge in self.edges
+                ]
+                return all(answer.status_code == 200 for answer in asked)
 
             await in_time(ready)
-        return self
 
     async def __aexit__(
         self,
@@ -151,6 +183,9 @@ class Services:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await self._stop_all()
+
+    async def _stop_all(self) -> None:
         for service in reversed(self._started):
             await asyncio.to_thread(service.stop)
 
@@ -162,7 +197,8 @@ class Services:
 
     async def _start(self, *names: str) -> list[Service]:
         services = [
-            Service(name, self._folder, dict(self._variables)) for name in names
+            Service(name, self._folder, {**self._variables, **self._more(name)})
+            for name in names
         ]
         self._started += services
         await asyncio.gather(*(asyncio.to_thread(each.start) for each in services))

@@ -15,8 +15,8 @@ from fakes.plans import KEYS, deployment, signed, step
 from fakes.scripted_provider import Reply, ScriptedProvider
 from holdfast.api.executor.v1 import executor_service_pb2 as pb
 from holdfast.events import data_of
-from holdfast.model import Attempt, Capability, Limits, Outcome, Pricing
-from holdfast.ports import ExecuteRequest, ExecuteResponse
+from holdfast.model import Attempt, Capability, Finished, Limits, Outcome, Pricing
+from holdfast.ports import ExecuteRequest, ExecuteResponse, Resolver
 from holdfast_executor.auth import Authentication
 from holdfast_executor.calling import Caller
 from holdfast_executor.credentials import Credentials
@@ -42,9 +42,12 @@ class Scene:
         providers: list[ScriptedProvider],
         transport: Transport,
         capabilities: frozenset[Capability],
+        resolver: Resolver | None = None,
+        silent_at_most_s: float = 15.0,
     ) -> None:
         self.providers = providers
         self.told: list[Attempt] = []
+        self.finished: list[Finished] = []
         self.lessons = Lessons()
         self.steps = [
             step(
@@ -61,7 +64,10 @@ class Scene:
             KEYS,
             Caller(transport, Authentication(Credentials({}))),
             lambda _, attempt: self.told.append(attempt),
+            finished=lambda _, finished: self.finished.append(finished),
             lessons=self.lessons,
+            resolver=resolver,
+            silent_at_most_s=silent_at_most_s,
         )
 
     async def execute(self, body=BODY, *, seconds=None, **plan) -> ExecuteResponse:
@@ -70,9 +76,9 @@ class Scene:
             deadline=_deadline(seconds),
         )
 
-    def stream(self, body=STREAMED, *, seconds=None, **plan):
+    def stream(self, body=STREAMED, *, seconds=None, held=None, **plan):
         return self.executor.execute_stream(
-            ExecuteRequest(signed(*self.steps, **plan), body),
+            ExecuteRequest(signed(*self.steps, **plan), body, held=held),
             deadline=_deadline(seconds),
         )
 
@@ -89,13 +95,18 @@ def _deadline(seconds: float | None) -> float | None:
 
 @contextlib.asynccontextmanager
 async def scene(
-    *replies: Reply | list[Reply], capabilities: frozenset[Capability] = frozenset()
+    *replies: Reply | list[Reply],
+    capabilities: frozenset[Capability] = frozenset(),
+    resolver: Resolver | None = None,
+    silent_at_most_s: float = 15.0,
 ) -> AsyncIterator[Scene]:
     """Have a provider for each reply, and a plan that tries them in order.
 
     Args:
         replies: What each says, again and again; or a list, one after another.
         capabilities: What each of them has.
+        resolver: Whom the executor asks for plans. None: nobody.
+        silent_at_most_s: When a stream that is held back shows that it lives.
     """
     async with contextlib.AsyncExitStack() as stack:
         providers = [
@@ -107,7 +118,7 @@ async def scene(
         transport = Transport()
         await transport.start()
         stack.push_async_callback(transport.close)
-        yield Scene(providers, transport, capabilities)
+        yield Scene(providers, transport, capabilities, resolver, silent_at_most_s)
 
 
 async def messages(

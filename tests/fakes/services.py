@@ -12,6 +12,7 @@ from holdfast.api.executor.v1 import executor_service_pb2 as executor_pb
 from holdfast.api.routing.v1 import plan_pb2 as plan_pb
 from holdfast.errors import ApiKeyUnknownError, GatewayError, ModelNotFoundError
 from holdfast.events import event
+from holdfast.model import BudgetStatus
 from holdfast.ports import (
     ExecuteRequest,
     ExecuteResponse,
@@ -33,6 +34,8 @@ DEPLOYMENT = catalog_pb2.Deployment(
     provider_display_name="Amazon Bedrock",
     context_window_tokens=200_000,
     max_output_tokens=64_000,
+    trains_on_data=False,
+    retention_days=0,
     capabilities=[catalog_pb2.CAPABILITY_TOOLS, catalog_pb2.CAPABILITY_IMAGE_INPUT],
     pricing=catalog_pb2.Pricing(
         input_usd_micros_per_mtok=3_000_000,
@@ -95,6 +98,7 @@ def served(**more: object) -> executor_pb.Served:
         geography="eu",
         session_affinity=plan_pb.SESSION_AFFINITY_KEPT,
         attempt_count=2,
+        revision="7",
         **more,
     )
 
@@ -109,6 +113,7 @@ class ResolverOfOneKey:
         self.asked: list[ResolveModelRequest] = []
         self.deadlines: list[float | None] = []
         self.models = list(models)
+        self.budgets: list[BudgetStatus] = []
         self.aliases = [
             catalog_pb.Alias(alias_id="default-llm", targets=[MODEL, "gpt-oss-120b"])
         ]
@@ -162,6 +167,11 @@ class ResolverOfOneKey:
         deadline: float | None = None,
     ) -> None:
         """Take it."""
+
+    async def list_budget_status(
+        self, principal: bytes, *, deadline: float | None = None
+    ) -> Sequence[BudgetStatus]:
+        return self.budgets
 
     async def list_models(
         self, request: catalog_pb.ListModelsRequest, *, deadline: float | None = None
@@ -282,11 +292,14 @@ class WaitingExecutor:
         release: Lets it answer.
     """
 
-    def __init__(self, *, first_chunk: bool = False) -> None:
+    def __init__(
+        self, *, first_chunk: bool = False, beginning: bytes = chunk("Hel")
+    ) -> None:
         self.began = asyncio.Event()
         self.called_off = asyncio.Event()
         self.release = asyncio.Event()
         self._first_chunk = first_chunk
+        self._beginning = beginning
 
     async def execute(
         self, request: ExecuteRequest, *, deadline: float | None = None
@@ -300,7 +313,7 @@ class WaitingExecutor:
         if self._first_chunk:
             yield executor_pb.ExecuteStreamResponse(served=served())
             yield executor_pb.ExecuteStreamResponse(
-                chunks=executor_pb.Chunks(events=chunk("Hel"))
+                chunks=executor_pb.Chunks(events=self._beginning)
             )
         await self._wait()
         if not self._first_chunk:

@@ -62,6 +62,25 @@ because = "It may run anywhere"
 provider = "cloud"
 otherwise = true
 at = [{ name = "west-1", geography = "us", region = "west-1", because = "It stays" }]
+[[data]]
+provider = "cloud"
+trains_on_data = false
+because = "It learns nothing"
+[[data]]
+provider = "cloud"
+but_not = ['^gpt-']
+retention_days = 0
+because = "It forgets most"
+[[data]]
+provider = "north"
+models = ['^claude']
+retention_days = 7
+because = "A week, of Claude"
+[[data]]
+provider = "north"
+trains_on_data = true
+retention_days = 30
+because = "A month, of the rest"
 """
 
 TEXT = {"input": ["text"], "output": ["text"]}
@@ -152,6 +171,9 @@ dialect = "cloud-chat"
 auth = "signed"
 credential_env = ["CLOUD_KEY"]
 base_uri = "https://{region}.cloud.example"
+# It learns nothing.
+# It forgets most.
+trains_on_data = false
 
 # The profile says so.
 endpoint.eu = { geography = "eu", region = "north-1" }
@@ -162,8 +184,8 @@ endpoint.west-1 = { geography = "us", region = "west-1" }
 
 # Prices in US dollars per million tokens.
 deployment = [
-  { model = "claude-sonnet-4-5", id = "cloud/claude-sonnet-4-5-eu", at = "eu", provider_model = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0", pricing = { input = "3.30", output = "16.50", cache_read = "0.33" } },
-  { model = "claude-sonnet-4-5", id = "cloud/claude-sonnet-4-5-global", at = "global", provider_model = "global.anthropic.claude-sonnet-4-5-20250929-v1:0", pricing = { input = "3.30", output = "16.50", cache_read = "0.33" } },
+  { model = "claude-sonnet-4-5", id = "cloud/claude-sonnet-4-5-eu", at = "eu", provider_model = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0", pricing = { input = "3.30", output = "16.50", cache_read = "0.33" }, retention_days = 0 },
+  { model = "claude-sonnet-4-5", id = "cloud/claude-sonnet-4-5-global", at = "global", provider_model = "global.anthropic.claude-sonnet-4-5-20250929-v1:0", pricing = { input = "3.30", output = "16.50", cache_read = "0.33" }, retention_days = 0 },
   { model = "gpt-oss-120b", at = "west-1", provider_model = "openai.gpt-oss-120b-1:0" },
 ]
 """  # noqa: E501 - one deployment a line is the format
@@ -248,6 +270,22 @@ def test_capabilities_are_the_facts(deployments: dict[str, Deployment]) -> None:
     assert deployments["north/text-embedding-3-large"].capabilities == {
         Capability.EMBEDDINGS
     }
+
+
+def test_data_is_treated_as_the_first_rule_says(
+    deployments: dict[str, Deployment],
+) -> None:
+    """Of each fact by itself; where no rule says anything, nothing is known."""
+    known = {
+        each.id: (each.trains_on_data, each.retention_days)
+        for each in deployments.values()
+    }
+
+    assert known["cloud/claude-sonnet-4-5-eu"] == (False, 0)
+    assert known["cloud/gpt-oss-120b"] == (False, None)
+    assert known["north/claude-sonnet-4-5"] == (True, 7)
+    assert known["north/gpt-oss-120b"] == (True, 30)
+    assert known["small/gpt-4.1"] == (None, None)
 
 
 def test_environment_is_told_from_secrets(files: dict[str, str]) -> None:

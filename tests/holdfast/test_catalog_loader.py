@@ -94,3 +94,24 @@ def test_fault_names_file_and_field(
     """Whoever edits a file is told which one and where."""
     with pytest.raises(CatalogInvalidError, match=said):
         load(written(tmp_path, PROVIDER.replace(right, wrong)))
+
+
+def test_data_is_treated_as_the_provider_says_unless_the_row_does(
+    tmp_path: Path,
+) -> None:
+    """What neither says is unknown, and zero days are no silence."""
+    head = PROVIDER.replace("base_uri", "retention_days = 30\nbase_uri")
+    rows = """
+[[deployment]]
+model = "some-model"
+id = "example/forgets"
+retention_days = 0
+trains_on_data = false
+"""
+
+    catalog = load(written(tmp_path, head + rows))
+
+    usual, forgets = catalog.models["some-model"].deployments
+    assert catalog.providers["example"].retention_days == 30
+    assert (usual.trains_on_data, usual.retention_days) == (None, 30)
+    assert (forgets.trains_on_data, forgets.retention_days) == (False, 0)

@@ -9,8 +9,19 @@ import pytest
 from configuration_files import ENVIRONMENT, EVERYTHING, deployment, organization, parse
 from holdfast import config_file
 from holdfast.config_file import Loaded
-from holdfast.model import Capability, Hedge, Limits, Pricing
-from holdfast.settings import Secret, Settings
+from holdfast.control.resources import Overrides
+from holdfast.model import (
+    Capability,
+    Guardrail,
+    Hedge,
+    Judge,
+    Limits,
+    Pattern,
+    Pricing,
+    ScopedPolicy,
+)
+from holdfast.overrides import overridden
+from holdfast.settings import Defaults, Secret, Settings
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "holdfast.yaml"
 
@@ -106,6 +117,39 @@ def test_an_organization_is_what_the_file_says_of_it():
     assert place.base_uri == "http://127.0.0.1:9200/v1"
     assert place.credential_id == "custom:acme/acme/tuned"
     assert (place.geography, place.region) == ("eu", "")
+
+
+def test_how_data_is_treated_is_what_the_file_says():
+    """Of a provider, a deployment and a custom model; and what may be done with it."""
+    found = parse(EVERYTHING).settings
+
+    (acme,) = found.organizations
+    (web,) = acme.projects
+    (key,) = web.keys
+    anthropic, aws = found.providers["anthropic"], found.providers["aws"]
+    (declared,) = found.models[0].deployments
+    (custom,) = acme.custom_models[0].model.deployments
+    facts = [
+        (each.trains_on_data, each.retention_days)
+        for each in (anthropic, aws, declared, custom)
+    ]
+    assert facts == [(False, 0), (None, None), (False, 30), (None, 0)]
+    assert (acme.policy.denies_training, acme.policy.max_retention_days) == (True, 30)
+    assert (web.policy.denies_training, web.policy.max_retention_days) == (False, None)
+    assert key.policy == ScopedPolicy("key web-1", max_retention_days=0)
+
+
+def test_what_an_alias_says_is_kept_as_it_says_it():
+    """Whose project's defaults it is said over is known when a request comes."""
+    (acme,) = parse(EVERYTHING).settings.organizations
+
+    said = acme.aliases[0].defaults
+    project = Defaults(Limits(max_attempts=3), session_ttl_s=60)
+    over = overridden(project, said)
+    assert said == Overrides(midstream="error")
+    assert over == replace(
+        project, limits=replace(project.limits, rescue_streams=False)
+    )
 
 
 def test_the_example_that_ships_is_usable():
@@ -245,6 +289,37 @@ def test_capabilities_may_be_written_with_hyphens():
     }
 
 
+def test_guardrails_are_read():
+    """What is left out is the usual; the action decides over a judge's failure."""
+    text = organization(
+        "projects: [{id: web}]",
+        "guardrails:",
+        "- {name: cards, applies_to: [input, output], action: redact, presets: [iban]}",
+        "- name: own",
+        "  applies_to: [output]",
+        "  action: block",
+        "  patterns: [{name: codes, regex: 'ab \\d+', flags: ix}]",
+        "  replacement: '[gone]'",
+        "  judge: {model: m, prompt: Rude, on_error: allow}",
+        "  projects: [web]",
+    )
+
+    (acme,) = parse(text).settings.organizations
+
+    assert acme.guardrails == (
+        Guardrail("cards", frozenset({"input", "output"}), "redact", ("iban",)),
+        Guardrail(
+            "own",
+            frozenset({"output"}),
+            "block",
+            patterns=(Pattern("codes", r"ab \d+", "ix"),),
+            replacement="[gone]",
+            judge=Judge("m", "Rude", "allow"),
+            projects=frozenset({"web"}),
+        ),
+    )
+
+
 def test_policies_are_read():
     """Allowances and denials of providers and models, and geographies."""
     text = organization(
@@ -381,3 +456,36 @@ def test_an_endpoint_may_name_the_version_of_its_api(extra, expected):
     (custom,) = parse(text).settings.organizations[0].custom_models
 
     assert custom.model.deployments[0].base_uri == expected
+
+
+def test_etcd_over_tls_has_its_files_beside_the_configuration():
+    """Relative paths are below the file's folder; the user's password is a secret."""
+    text = """
+    etcd:
+      endpoints: [etcd:2379]
+      tls: {ca_file: /etc/ca.crt, cert_file: tls/tls.crt, key_file: tls/tls.key}
+      username: gateway
+      password: {file: password}
+    """
+
+    etcd = config_file.parse(text, Path("/conf/holdfast.yaml")).settings.etcd
+
+    assert etcd.certificates is not None
+    assert etcd.certificates.ca == Path("/etc/ca.crt")
+    assert etcd.certificates.cert == Path("/conf/tls/tls.crt")
+    assert etcd.certificates.key == Path("/conf/tls/tls.key")
+    assert etcd.certificates.names[2] == "etcd.tls.key_file"
+    assert etcd.user == "gateway"
+    assert etcd.password == Secret(file=Path("/conf/password"))
+
+
+def test_etcd_over_tls_with_what_the_machine_trusts():
+    """An empty section is TLS all the same; none is the clear."""
+    path = Path("/conf/holdfast.yaml")
+
+    secure = config_file.parse("etcd: {tls: {}}", path).settings.etcd
+    clear = config_file.parse("etcd: {prefix: /p}", path).settings.etcd
+
+    assert secure.certificates is not None
+    assert secure.certificates.ca is None
+    assert clear.certificates is None

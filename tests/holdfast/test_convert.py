@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from holdfast import convert
 from holdfast.api.catalog.v1 import catalog_pb2
 from holdfast.api.routing.v1 import attempt_pb2, plan_pb2
+from holdfast.guardrails.wire import guardrail_from_wire, guardrail_to_wire
 from holdfast.model import (
     Attempt,
     Caller,
@@ -16,13 +17,17 @@ from holdfast.model import (
     Deployment,
     Exclusion,
     ExclusionReason,
+    Guardrail,
     Hedge,
+    Judge,
     Limits,
     Outcome,
+    Pattern,
     Plan,
     PlanStep,
     Pricing,
     Requirements,
+    Reservation,
     ScopedPolicy,
     SessionAffinity,
     StepReason,
@@ -48,8 +53,16 @@ deployments = st.builds(
     weight=st.floats(0.001, 1_000),
     allow_private_network=st.booleans(),
     provider_display_name=words,
+    trains_on_data=st.none() | st.booleans(),
+    retention_days=st.none() | counts,
 )
-policies = st.builds(ScopedPolicy, words, sets, sets, sets, sets, sets)
+policies = st.builds(
+    ScopedPolicy,
+    words,
+    *[sets] * 5,
+    denies_training=st.booleans(),
+    max_retention_days=st.none() | counts,
+)
 limits = st.builds(
     Limits,
     spans,
@@ -81,6 +94,28 @@ attempts = st.builds(
     st.none() | usages,
     amounts,
 )
+guardrails = st.builds(
+    Guardrail,
+    words,
+    sets,
+    words,
+    st.lists(words, max_size=3).map(tuple),
+    st.lists(st.builds(Pattern, words, words, words), max_size=2).map(tuple),
+    words,
+    st.none()
+    | st.builds(Judge, words, words, st.sampled_from([None, "block", "allow"])),
+    sets,
+)
+reservations = st.builds(
+    Reservation,
+    words,
+    amounts,
+    amounts,
+    st.lists(words, max_size=3).map(tuple),
+    amounts,
+    st.none() | amounts,
+    words,
+)
 quick = settings(max_examples=50, deadline=None)
 
 
@@ -107,6 +142,26 @@ def test_a_policy_comes_back(policy):
     assert convert.policy_from_wire(convert.policy_to_wire(policy)) == policy
 
 
+def test_what_is_unknown_of_data_does_not_come_back_as_nothing():
+    """Zero days of retention and no training are promises."""
+    silent = catalog_pb2.Deployment(deployment_id="a/m")
+    keeps_nothing = catalog_pb2.Deployment(
+        deployment_id="a/m", trains_on_data=False, retention_days=0
+    )
+
+    unknown, known = map(convert.deployment_from_wire, (silent, keeps_nothing))
+
+    assert (unknown.trains_on_data, unknown.retention_days) == (None, None)
+    assert (known.trains_on_data, known.retention_days) == (False, 0)
+
+
+@quick
+@given(guardrails)
+def test_a_guardrail_comes_back(guardrail):
+    """Nothing that is to be looked for is lost."""
+    assert guardrail_from_wire(guardrail_to_wire(guardrail)) == guardrail
+
+
 @quick
 @given(limits)
 def test_limits_come_back(limits):
@@ -122,7 +177,7 @@ def test_an_attempt_comes_back(attempt):
 
 
 @quick
-@given(st.builds(Requirements, capabilities, counts, counts))
+@given(st.builds(Requirements, capabilities, counts, counts, counts, st.integers(1, 9)))
 def test_requirements_come_back(requirements):
     """What a request needs is what the planner sees."""
     wire = convert.requirements_to_wire(requirements)
@@ -147,8 +202,12 @@ def test_a_caller_comes_back(caller):
     st.lists(policies, max_size=2),
     limits,
     st.sampled_from(SessionAffinity),
+    st.lists(guardrails, max_size=2),
+    st.none() | reservations,
 )
-def test_a_plan_survives_being_written(steps, exclusions, policies, limits, affinity):
+def test_a_plan_survives_being_written(
+    steps, exclusions, policies, limits, affinity, guardrails, reservation
+):
     """Parsed from its bytes, a plan says what the planner decided."""
     plan = Plan(
         "p1",
@@ -163,6 +222,8 @@ def test_a_plan_survives_being_written(steps, exclusions, policies, limits, affi
         tuple(policies),
         limits,
         "r1",
+        guardrails=tuple(guardrails),
+        reservation=reservation,
     )
 
     read = plan_pb2.Plan.FromString(convert.plan_to_wire(plan).SerializeToString())

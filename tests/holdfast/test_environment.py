@@ -12,6 +12,7 @@ from holdfast.environment import (
     read,
 )
 from holdfast.errors import PlanRefusedError
+from holdfast.settings import EtcdSettings, Secret
 from holdfast.signing import PlanKeys, SignedPlan, new_key, parse_keys
 
 
@@ -29,11 +30,25 @@ def test_every_variable_is_read():
             "HOLDFAST_LISTEN": "0.0.0.0:1",
             "HOLDFAST_RESOLVER_TARGETS": "r1:1, r2:2",
             "HOLDFAST_EXECUTOR_TARGETS": "e1:1 e2:2",
+            "HOLDFAST_TLS_CA_FILE": "/tls/ca.crt",
+            "HOLDFAST_TLS_CERT_FILE": "/tls/tls.crt",
+            "HOLDFAST_TLS_KEY_FILE": "/tls/tls.key",
+            "HOLDFAST_TLS_CALLERS": "edge, spiffe://x/batch",
+            "HOLDFAST_TLS_RESOLVER_NAME": "r",
+            "HOLDFAST_TLS_EXECUTOR_NAME": "e",
+            "HOLDFAST_LISTEN_TLS_CERT_FILE": "/https/tls.crt",
+            "HOLDFAST_LISTEN_TLS_KEY_FILE": "/https/tls.key",
             "HOLDFAST_ETCD_ENDPOINTS": "etcd:2379",
+            "HOLDFAST_ETCD_CA_FILE": "/etcd/ca.crt",
+            "HOLDFAST_ETCD_CERT_FILE": "/etcd/tls.crt",
+            "HOLDFAST_ETCD_KEY_FILE": "/etcd/tls.key",
+            "HOLDFAST_ETCD_USER": "gateway",
+            "HOLDFAST_ETCD_PASSWORD_FILE": "/etcd/password",
             "HOLDFAST_PLAN_KEYS": "k:abc",
             "HOLDFAST_PLAN_KEYS_FILE": "/run/keys",
             "HOLDFAST_SEALING_KEYS": "s:abc",
             "HOLDFAST_SEALING_KEYS_FILE": "/run/seals",
+            "HOLDFAST_CREDENTIALS_HELD_BY": "executor",
             "HOLDFAST_METRICS_LISTEN": "0.0.0.0:9090",
             "HOLDFAST_LOG_LEVEL": "debug",
             "HOLDFAST_DRAIN_SECONDS": "2.5",
@@ -46,17 +61,31 @@ def test_every_variable_is_read():
         listen="0.0.0.0:1",
         resolver_targets=("r1:1", "r2:2"),
         executor_targets=("e1:1", "e2:2"),
+        tls_ca_file=Path("/tls/ca.crt"),
+        tls_cert_file=Path("/tls/tls.crt"),
+        tls_key_file=Path("/tls/tls.key"),
+        tls_callers=("edge", "spiffe://x/batch"),
+        tls_resolver_name="r",
+        tls_executor_name="e",
+        listen_tls_cert_file=Path("/https/tls.crt"),
+        listen_tls_key_file=Path("/https/tls.key"),
         etcd_endpoints=("etcd:2379",),
+        etcd_ca_file=Path("/etcd/ca.crt"),
+        etcd_cert_file=Path("/etcd/tls.crt"),
+        etcd_key_file=Path("/etcd/tls.key"),
+        etcd_user="gateway",
+        etcd_password_file=Path("/etcd/password"),
         plan_keys="k:abc",
         plan_keys_file=Path("/run/keys"),
         sealing_keys="s:abc",
         sealing_keys_file=Path("/run/seals"),
+        credentials_held_by="executor",
         metrics_listen="0.0.0.0:9090",
         log_level="debug",
         drain_seconds=2.5,
         workers=4,
     )
-    assert len(VARIABLES) == 13
+    assert len(VARIABLES) == 27
 
 
 @pytest.mark.parametrize(
@@ -67,6 +96,7 @@ def test_every_variable_is_read():
         ("HOLDFAST_DRAIN_SECONDS", "nan"),
         ("HOLDFAST_DRAIN_SECONDS", "86400"),
         ("HOLDFAST_LOG_LEVEL", "loud"),
+        ("HOLDFAST_CREDENTIALS_HELD_BY", "edge"),
     ],
 )
 def test_a_wrong_value_is_refused_by_the_variables_name(name, value):
@@ -116,3 +146,63 @@ def test_sealing_keys_are_optional_and_of_full_length():
     assert Environment(sealing_keys=new_key()).sealing() is not None
     with pytest.raises(EnvironmentVariableError, match="HOLDFAST_SEALING_KEYS"):
         Environment(sealing_keys="k:c2l4dGVlbiBieXRlcyBvbmx5").sealing()
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (["TLS_CERT_FILE", "TLS_KEY_FILE"], "TLS_CA_FILE"),
+        (["TLS_CA_FILE"], "TLS_CERT_FILE"),
+        (["LISTEN_TLS_CERT_FILE"], "LISTEN_TLS_KEY_FILE"),
+        (["ETCD_KEY_FILE", "ETCD_CA_FILE"], "ETCD_CERT_FILE"),
+        (["ETCD_USER"], "ETCD_PASSWORD_FILE"),
+        (["ETCD_PASSWORD_FILE"], "ETCD_USER"),
+    ],
+)
+def test_what_belongs_together_is_given_together(given, named):
+    """The variable that is missing is named, and the one that wants it."""
+    environment = read({f"HOLDFAST_{name}": "/x" for name in given})
+
+    def look() -> None:
+        environment.certificates()
+        environment.listen_certificates()
+        environment.etcd(EtcdSettings())
+
+    said = f"HOLDFAST_{named} is not set, and HOLDFAST_{given[0]} is"
+    with pytest.raises(EnvironmentVariableError, match=said):
+        look()
+
+
+def test_variables_of_etcd_stand_in_place_of_the_file_s(tmp_path):
+    """Each group for itself: addresses, certificates, the user."""
+    password = tmp_path / "password"
+    password.write_text("secret\n")
+    declared = EtcdSettings(("a:1",), "/p", user="u", password=Secret("declared"))
+
+    by_file = Environment().etcd(declared)
+    by_variables = Environment(
+        etcd_endpoints=("b:2",),
+        etcd_ca_file=Path("/ca"),
+        etcd_user="v",
+        etcd_password_file=password,
+    ).etcd(declared)
+
+    assert by_file is declared
+    assert by_variables.endpoints == ("b:2",)
+    assert by_variables.prefix == "/p"
+    assert by_variables.certificates is not None
+    assert by_variables.certificates.ca == Path("/ca")
+    assert by_variables.user == "v"
+    assert by_variables.password is not None
+    assert by_variables.password.read() == "secret"
+
+
+def test_a_password_that_is_not_there_is_named(tmp_path):
+    """At start, where it can be mended, not as an etcd that is away."""
+    missing = tmp_path / "password"
+    environment = Environment(etcd_user="v", etcd_password_file=missing)
+
+    with pytest.raises(
+        EnvironmentVariableError, match=f"PASSWORD_FILE: file {missing} holds no"
+    ):
+        environment.etcd(EtcdSettings())

@@ -40,6 +40,33 @@ class TestGreeting:
         assert answer.json()["model"] == "claude-sonnet-4-5"
         assert answer.json()["usage"]["cost"] > 0
 
+    def test_the_alias_to_paste_is_made_and_called(self, demo: Demo) -> None:
+        """One call makes it with the admin key, the next calls it like any model."""
+        made = demo.paste(call=1)
+        answer = demo.paste(call=2)
+        listed = demo.run("aliases", "list")
+        deleted = demo.run("aliases", "delete", "default-llm")
+
+        assert made.json()["fallback_models"] == ["claude-sonnet-4-5", "gpt-oss-120b"]
+        assert answer.json()["model"] == "claude-sonnet-4-5"
+        assert (listed.status, deleted.status) == (0, 0)
+        assert "default-llm  claude-sonnet-4-5, gpt-oss-120b" in listed.out
+
+    def test_each_of_its_keys_does_its_own_work(self, demo: Demo) -> None:
+        """One calls models, the other administrates."""
+        keys = demo.run("keys", "list", "--json")
+        (demo.folder / "runtime.key").write_text(
+            (demo.folder / ".holdfast" / "demo.key").read_text()
+        )
+        refused = demo.run("keys", "list", "--key-file", "runtime.key")
+
+        assert {key["id"]: key["admin"] for key in json.loads(keys.out)} == {
+            "demo": False,
+            "demo-admin": True,
+        }
+        assert (refused.status, refused.out) == (1, "")
+        assert refused.err.startswith("admin_key_required: ")
+
     def test_a_second_demo_finds_another_port_and_says_so(
         self, demo: Demo, tmp_path: Path
     ) -> None:

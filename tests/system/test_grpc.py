@@ -9,11 +9,13 @@ from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from fakes.caller import in_time
 from fakes.gateway import Gateway, configuration
 from fakes.provider import SimulatedProviders
 from holdfast.api.routing.v1 import plan_pb2
 from holdfast.client import HoldfastClient
 from holdfast.errors import (
+    AllDeploymentsUnavailableError,
     ApiKeyUnknownError,
     ModelNotFoundError,
     PlanRefusedError,
@@ -22,18 +24,26 @@ from holdfast.errors import (
 from holdfast.model import Caller, ScopedPolicy
 from holdfast.ports import ExecuteRequest, ExecuteResponse
 from holdfast.rpc.clients import RemoteExecutor
-from holdfast.signing import PlanKeys, SignedPlan, new_key, parse_keys
+from holdfast.signing import (
+    PLAN_LIFE_S,
+    PlanKeys,
+    SignedPlan,
+    new_key,
+    parse_keys,
+)
 
 pytestmark = pytest.mark.system
 
 CALLER = Caller("acme", "web")
 HELLO = [{"role": "user", "content": "Hello"}]
 CHAT = b'{"model": "m", "messages": [{"role": "user", "content": "Hello"}]}'
+STREAM = CHAT[:-1] + b', "stream": true}'
 
 SERVICES = {
     "resolver": {
         "holdfast.api.resolver.v1.ResolverService",
         "holdfast.api.catalog.v1.CatalogService",
+        "holdfast.api.admin.v1.AdminService",
     },
     "executor": {"holdfast.api.executor.v1.ExecutorService"},
 }
@@ -181,6 +191,100 @@ def disobedient(signed: SignedPlan, keys: PlanKeys) -> SignedPlan:
     return keys.sign(dataclasses.replace(plan, policies=(*plan.policies, apac)))
 
 
+EU = ScopedPolicy("project web", geographies=frozenset({"eu"}))
+
+
+def edited(
+    signed: SignedPlan, keys: PlanKeys, edit: Callable[[plan_pb2.Plan], None]
+) -> SignedPlan:
+    """Have it bear a policy, properly signed; then edit it, and leave the signature."""
+    obedient = dataclasses.replace(keys.verify(signed), policies=(EU,))
+    wire = keys.sign(obedient).wire
+    plan = plan_pb2.Plan.FromString(wire.plan)
+    edit(plan)
+    wire.plan = plan.SerializeToString()
+    return SignedPlan(wire)
+
+
+def without_its_policy(signed: SignedPlan, keys: PlanKeys) -> SignedPlan:
+    """Take away what it obeys."""
+    return edited(signed, keys, lambda plan: plan.ClearField("policies"))
+
+
+def with_a_wider_policy(signed: SignedPlan, keys: PlanKeys) -> SignedPlan:
+    """Allow more than was allowed."""
+    return edited(signed, keys, lambda plan: plan.policies[0].geographies.append("us"))
+
+
+def with_steps_swapped(signed: SignedPlan, keys: PlanKeys) -> SignedPlan:
+    """Try the last first."""
+
+    def swap(plan: plan_pb2.Plan) -> None:
+        steps = [each.SerializeToString() for each in plan.steps]
+        plan.ClearField("steps")
+        plan.steps.extend(map(plan_pb2.PlanStep.FromString, reversed(steps)))
+
+    return edited(signed, keys, swap)
+
+
+def with_a_step_moved(signed: SignedPlan, keys: PlanKeys) -> SignedPlan:
+    """Have what is elsewhere say that it is not."""
+
+    def move(plan: plan_pb2.Plan) -> None:
+        for each in plan.steps:
+            each.deployment.geography = "eu"
+
+    return edited(signed, keys, move)
+
+
+def of_somebody_else(signed: SignedPlan, keys: PlanKeys) -> SignedPlan:
+    """Have another key's account be charged."""
+
+    def rename(plan: plan_pb2.Plan) -> None:
+        plan.caller.api_key_id = "another"
+
+    return edited(signed, keys, rename)
+
+
+def good_for_longer(signed: SignedPlan, keys: PlanKeys) -> SignedPlan:
+    """Put its end off."""
+
+    def extend(plan: plan_pb2.Plan) -> None:
+        plan.expire_time.seconds += 86_400
+
+    return edited(signed, keys, extend)
+
+
+def under_another_name(signed: SignedPlan, keys: PlanKeys) -> SignedPlan:
+    """Say that another key signed it."""
+    wire = signed.wire
+    wire.key_id += "x"
+    return SignedPlan(wire)
+
+
+def unsigned(signed: SignedPlan, keys: PlanKeys) -> SignedPlan:
+    """Leave the signature out."""
+    wire = signed.wire
+    wire.ClearField("signature")
+    return SignedPlan(wire)
+
+
+TAMPERED = [
+    altered,
+    of_another_key,
+    renamed_key,
+    disobedient,
+    without_its_policy,
+    with_a_wider_policy,
+    with_steps_swapped,
+    with_a_step_moved,
+    of_somebody_else,
+    good_for_longer,
+    under_another_name,
+    unsigned,
+]
+
+
 class TestPlans:
     """The executor carries out what the resolver made, and nothing else."""
 
@@ -192,20 +296,64 @@ class TestPlans:
 
         assert answer.served.deployment_id in {"one/m-eu", "two/m-us"}
 
-    @pytest.mark.parametrize(
-        "tamper", [altered, of_another_key, renamed_key, disobedient]
-    )
+    @pytest.mark.parametrize("streams", [False, True], ids=["whole", "streamed"])
+    @pytest.mark.parametrize("tamper", TAMPERED)
     async def test_a_plan_that_was_tampered_with_is_refused(
         self,
         gateway: Gateway,
         sim: SimulatedProviders,
         tamper: Callable[[SignedPlan, PlanKeys], SignedPlan],
+        streams: bool,
     ) -> None:
         """And no provider is called."""
         with pytest.raises(PlanRefusedError):
-            await execute(gateway, tamper)
+            await (stream if streams else execute)(gateway, tamper)
 
         assert sim.received() == []
+
+    async def test_a_plan_is_carried_out_within_the_policy_that_it_bears(
+        self, gateway: Gateway, sim: SimulatedProviders
+    ) -> None:
+        """Of its two steps one is left, though that one fails."""
+        sim.fail("one", "503")
+
+        def european(signed: SignedPlan, keys: PlanKeys) -> SignedPlan:
+            return edited(signed, keys, lambda _: None)
+
+        with pytest.raises(AllDeploymentsUnavailableError) as refused:
+            await execute(gateway, european)
+
+        assert {each.deployment_id for each in refused.value.attempts} == {"one/m-eu"}
+        assert sim.received("two") == []
+
+    async def test_a_plan_that_is_shown_again_is_good_until_it_expires(
+        self, gateway: Gateway, sim: SimulatedProviders
+    ) -> None:
+        """And never again after that, however often it was good."""
+        nearly_over = keys_of(gateway, now=lambda: time.time() - PLAN_LIFE_S + 4)
+        async with client(gateway) as holdfast:
+            made = keys_of(gateway).verify(await holdfast.resolve("m"))
+        plan = SignedPlan(nearly_over.sign(made).wire)
+        executor = RemoteExecutor([gateway.executor])
+
+        async def has_expired() -> bool:
+            try:
+                await executor.execute(ExecuteRequest(plan, CHAT))
+            except PlanRefusedError as error:
+                return "expired" in error.message
+            return False
+
+        try:
+            is_good = not await has_expired()
+            await in_time(has_expired)
+            calls = len(sim.received())
+            is_over = all([await has_expired() for _ in range(5)])
+        finally:
+            await executor.close()
+
+        assert is_good
+        assert is_over
+        assert len(sim.received()) == calls
 
     async def test_a_plan_that_has_expired_is_refused(
         self, gateway: Gateway, sim: SimulatedProviders
@@ -217,6 +365,22 @@ class TestPlans:
             await execute(gateway, lambda signed, keys: then.sign(keys.verify(signed)))
 
         assert sim.received() == []
+
+
+async def stream(
+    gateway: Gateway,
+    change: Callable[[SignedPlan, PlanKeys], SignedPlan],
+) -> None:
+    """Have a plan made, change it, and have it carried out as a stream."""
+    async with client(gateway) as holdfast:
+        signed = await holdfast.resolve("m")
+    executor = RemoteExecutor([gateway.executor])
+    plan = change(signed, keys_of(gateway))
+    try:
+        async for _ in executor.execute_stream(ExecuteRequest(plan, STREAM)):
+            pass
+    finally:
+        await executor.close()
 
 
 async def execute(

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
+from typing import Any
 
 VERSION = "0002"
 """The last migration that this version knows. They are numbered, and only add: a
@@ -229,7 +230,7 @@ LAYOUTS = (
 """All tables. Every replica writes them in this order, so that no two wait for one
 another; last what they write the same rows of."""
 
-Row = tuple[object, ...]
+Row = tuple[Any, ...]
 """A row's values, in the order of its layout's columns."""
 
 

@@ -10,19 +10,27 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from holdfast_resolver.ledger.additions import additions
 from holdfast_resolver.ledger.layout import (
+    ATTEMPTS,
+    REQUESTS,
+    USAGE,
     VERSION,
     VERSION_TABLE,
     Kind,
     Layout,
+    Row,
     Rows,
 )
 from holdfast_resolver.ledger.migration import migrate
 from holdfast_resolver.ledger.store import (
+    COUNTED,
     LedgerAwayError,
     QueryTooLongError,
+    RepeatedError,
     RowsRefusedError,
     compiled,
+    on_conflict,
 )
 
 if TYPE_CHECKING:
@@ -68,13 +76,13 @@ class PostgresStore:
         self._opening = asyncio.Lock()
 
     async def write(self, rows: Rows) -> None:
-        """Write rows, all or none."""
+        """Write rows, all or none, and add them up."""
 
         async def insert(connection: "asyncpg.Connection[Any]") -> None:
-            async with connection.transaction():
-                for layout, of_it in rows:
-                    columns = [list(column) for column in zip(*of_it, strict=True)]
-                    await connection.execute(_insertion(layout), *columns)
+            try:
+                await _write(connection, rows)
+            except RepeatedError:
+                await _write_new(connection, rows)
 
         try:
             await self._on_connection(insert, _WRITE_S)
@@ -205,6 +213,52 @@ async def _version(connection: "asyncpg.Connection[Any]") -> str:
     return found or ""
 
 
+async def _write(connection: "asyncpg.Connection[Any]", rows: Rows) -> None:
+    """Write rows of which none is there.
+
+    Raises:
+        RepeatedError: One is; nothing was written.
+    """
+    async with connection.transaction():
+        for layout, of_it in rows:
+            # It answers with a word and two numbers: INSERT 0 12.
+            status = await connection.execute(_insertion(layout), *_columns(of_it))
+            inserted = int(status.rpartition(" ")[2])
+            if inserted < len(of_it) and layout.name in COUNTED:
+                raise RepeatedError
+        await _add_up(connection, rows.of(REQUESTS), rows.of(ATTEMPTS))
+
+
+async def _write_new(connection: "asyncpg.Connection[Any]", rows: Rows) -> None:
+    """Write rows, and add up those that were not there."""
+    new: dict[str, list[Row]] = {name: [] for name in COUNTED}
+    async with connection.transaction():
+        for layout, of_it in rows:
+            key = [
+                at
+                for at, column in enumerate(layout.columns)
+                if column.name in layout.key
+            ]
+            text = f"{_insertion(layout)} RETURNING {', '.join(layout.key)}"
+            found = await connection.fetch(text, *_columns(of_it))
+            if layout.name in COUNTED:
+                written = {tuple(record.values()) for record in found}
+                by_key = {tuple(row[at] for at in key): row for row in of_it}
+                new[layout.name] += [by_key[each] for each in written]
+        await _add_up(connection, new[REQUESTS.name], new[ATTEMPTS.name])
+
+
+async def _add_up(
+    connection: "asyncpg.Connection[Any]", requests: list[Row], attempts: list[Row]
+) -> None:
+    if added := additions(requests, attempts):
+        await connection.execute(_insertion(USAGE), *_columns(added))
+
+
+def _columns(rows: list[Row]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
 @functools.cache
 def _insertion(layout: Layout) -> str:
     names = ", ".join(column.name for column in layout.columns)
@@ -214,7 +268,7 @@ def _insertion(layout: Layout) -> str:
     )
     return (
         f"INSERT INTO {layout.name} ({names}) SELECT * FROM unnest({columns}) "  # noqa: S608 - names of our own
-        "ON CONFLICT DO NOTHING"
+        f"{on_conflict(layout)}"
     )
 
 

@@ -9,20 +9,33 @@ import fcntl
 import functools
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from holdfast_resolver.ledger.layout import VERSION, VERSION_TABLE, Layout, Row, Rows
+from holdfast_resolver.ledger.additions import additions
+from holdfast_resolver.ledger.layout import (
+    ATTEMPTS,
+    REQUESTS,
+    USAGE,
+    VERSION,
+    VERSION_TABLE,
+    Layout,
+    Row,
+    Rows,
+)
 from holdfast_resolver.ledger.migration import migrate
 from holdfast_resolver.ledger.store import (
+    COUNTED,
     LedgerAwayError,
     QueryTooLongError,
+    RepeatedError,
     RowsRefusedError,
     compiled,
+    on_conflict,
 )
 
 if TYPE_CHECKING:
@@ -77,9 +90,12 @@ class SqliteStore:
         self._opening = asyncio.Lock()
 
     async def write(self, rows: Rows) -> None:
-        """Write rows, all or none."""
+        """Write rows, all or none, and add them up."""
         await self._open()
-        await self._on_writer(lambda connection: _write(connection, rows))
+        try:
+            await self._on_writer(lambda connection: _write(connection, rows))
+        except RepeatedError:
+            await self._on_writer(lambda connection: _write_new(connection, rows))
 
     async def read(
         self, query: "Select[Any]", within_s: float
@@ -207,24 +223,55 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 
 def _write(connection: sqlite3.Connection, rows: Rows) -> None:
+    """Write rows of which none is there.
+
+    Raises:
+        RepeatedError: One is; nothing was written.
+    """
+    with _transaction(connection):
+        for layout, of_it in rows:
+            if _insert(connection, layout, of_it) < len(of_it) and (
+                layout.name in COUNTED
+            ):
+                raise RepeatedError
+        _insert(connection, USAGE, additions(rows.of(REQUESTS), rows.of(ATTEMPTS)))
+
+
+def _write_new(connection: sqlite3.Connection, rows: Rows) -> None:
+    """Write rows one by one, and add up those that were not there."""
+    new: dict[str, list[Row]] = {name: [] for name in COUNTED}
+    with _transaction(connection):
+        for layout, of_it in rows:
+            for row in of_it:
+                is_new = _insert(connection, layout, [row])
+                if is_new and layout.name in COUNTED:
+                    new[layout.name].append(row)
+        added = additions(new[REQUESTS.name], new[ATTEMPTS.name])
+        _insert(connection, USAGE, added)
+
+
+def _insert(connection: sqlite3.Connection, layout: Layout, rows: list[Row]) -> int:
+    """Insert rows, and count those that were not there."""
+    at = inserted = 0
+    while at < len(rows):
+        size = next(size for size in _SIZES if size <= len(rows) - at)
+        values = tuple(chain.from_iterable(rows[at : at + size]))
+        inserted += connection.execute(_insertion(layout, size), values).rowcount
+        at += size
+    return inserted
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Do all of what is inside, or nothing."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for layout, of_it in rows:
-            _insert(connection, layout, of_it)
+        yield
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-
-
-def _insert(connection: sqlite3.Connection, layout: Layout, rows: list[Row]) -> None:
-    at = 0
-    while at < len(rows):
-        size = next(size for size in _SIZES if size <= len(rows) - at)
-        values = tuple(chain.from_iterable(rows[at : at + size]))
-        connection.execute(_insertion(layout, size), values)
-        at += size
 
 
 @functools.cache
@@ -234,7 +281,7 @@ def _insertion(layout: Layout, rows: int) -> str:
     values = ", ".join([row] * rows)
     return (
         f"INSERT INTO {layout.name} ({names}) VALUES {values} "  # noqa: S608 - names of our own
-        "ON CONFLICT DO NOTHING"
+        f"{on_conflict(layout)}"
     )
 
 
@@ -259,15 +306,9 @@ def _read(
 
 def _delete(connection: sqlite3.Connection, deletions: "Sequence[Delete]") -> int:
     deleted = 0
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with _transaction(connection):
         for deletion in deletions:
             deleted += connection.execute(*_compiled(deletion)).rowcount
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
     if deleted:
         # What was overwritten in the file is in its log as it was, until that ends.
         connection.execute("PRAGMA incremental_vacuum").fetchall()

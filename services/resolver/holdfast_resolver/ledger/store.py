@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from holdfast_resolver.ledger.layout import Layout, Rows
+from holdfast_resolver.ledger.layout import ATTEMPTS, REQUESTS, Layout, Rows
 
 if TYPE_CHECKING:
     # Eleven megabytes that only who reads the ledger needs.
@@ -17,6 +17,14 @@ class LedgerAwayError(Exception):
 
 class RowsRefusedError(Exception):
     """The database will never take these rows, however often they are written."""
+
+
+class RepeatedError(Exception):
+    """Some of the rows were there already: which ones, has to be looked at."""
+
+
+COUNTED = frozenset({REQUESTS.name, ATTEMPTS.name})
+"""Tables whose rows are added up as they are written, each of them once."""
 
 
 class QueryTooLongError(Exception):
@@ -78,3 +86,13 @@ def compiled(
     )
     names: Sequence[str] = written.positiontup or ()
     return str(written), tuple(written.params[name] for name in names)
+
+
+def on_conflict(layout: Layout) -> str:
+    """Say what becomes of a row that is there already."""
+    if not layout.sums:
+        return "ON CONFLICT DO NOTHING"
+    added = ", ".join(
+        f"{name} = {layout.name}.{name} + excluded.{name}" for name in layout.sums
+    )
+    return f"ON CONFLICT ({', '.join(layout.key)}) DO UPDATE SET {added}"

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from holdfast_resolver.ledger.additions import HOUR_MS
+from holdfast_resolver.ledger.layout import DIMENSIONS as KEPT
+from holdfast_resolver.ledger.layout import FIGURES, REQUEST_FIGURES
 from holdfast_resolver.ledger.scope import Scope, Span
 
 MOST_ROWS = 50_000
@@ -33,6 +36,22 @@ class Granularity(Enum):
         return Granularity.DAY.value if self.value < 0 else self.value
 
 
+DIMENSIONS: Mapping[str, str] = {
+    "model": "model_id",
+    "requested_model": "requested_model",
+    "deployment": "deployment_id",
+    "provider": "provider_id",
+    "geography": "geography",
+    "organization": "organization_id",
+    "project": "project_id",
+    "key": "api_key_id",
+    "surface": "surface",
+}
+"""What can be told apart, by the column that says it."""
+
+TAG = "tag:"
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """What is asked.
@@ -48,24 +67,35 @@ class Usage:
     group_by: tuple[str, ...] = ()
     session_keys: frozenset[str] = frozenset()
 
+    @property
+    def hours(self) -> Span:
+        """The part of the time for which the sums of hours say all that is asked.
 
-FIGURES = (
-    "request_count",
-    "failure_count",
-    "fallback_count",
-    "attempt_count",
-    "failed_attempt_count",
-    "input_tokens",
-    "output_tokens",
-    "cache_read_input_tokens",
-    "cache_creation_input_tokens",
-    "reasoning_output_tokens",
-    "cost_usd_nanos",
-    "cache_saving_usd_nanos",
-)
-"""What is added up: the first three of requests, the others of attempts."""
+        Empty, both ends the same, where they do not: they know of no minutes,
+        sessions, surfaces or tags.
+        """
+        start, end = self.span.start_ms or 0, self.span.end_ms or 0
+        known = all(DIMENSIONS.get(name) in KEPT for name in self.group_by)
+        if not known or self.session_keys or self.granularity is Granularity.MINUTE:
+            return Span(end, end)
+        first = -(-start // HOUR_MS) * HOUR_MS
+        last = end // HOUR_MS * HOUR_MS
+        return Span(first, last) if first < last else Span(end, end)
 
-OF_REQUESTS = 3
+    @property
+    def edges(self) -> Sequence[Span]:
+        """What is left of the time then, for which rows are added up."""
+        start, end = self.span.start_ms or 0, self.span.end_ms or 0
+        first, last = self.hours.start_ms or 0, self.hours.end_ms or 0
+        return [
+            Span(begins, ends)
+            for begins, ends in ((start, first), (last, end))
+            if begins < ends
+        ]
+
+
+OF_REQUESTS = len(REQUEST_FIGURES)
+"""How many of the figures are of requests: they come first."""
 
 Group = tuple[int, tuple[str, ...]]
 """When a span of time begins, in Unix milliseconds, and what is told apart."""
@@ -109,19 +139,3 @@ def bucket(begins_ms: int, usage: Usage) -> int:
     month = moment.month if usage.granularity is Granularity.MONTH else 1
     first = moment.replace(month=month, day=1, hour=0, minute=0, second=0)
     return int(first.timestamp()) * 1_000
-
-
-DIMENSIONS: Mapping[str, str] = {
-    "model": "model_id",
-    "requested_model": "requested_model",
-    "deployment": "deployment_id",
-    "provider": "provider_id",
-    "geography": "geography",
-    "organization": "organization_id",
-    "project": "project_id",
-    "key": "api_key_id",
-    "surface": "surface",
-}
-"""What can be told apart, by the column that says it."""
-
-TAG = "tag:"
