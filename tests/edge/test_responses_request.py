@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from fakes.memory_responses import MemoryResponses
 from holdfast.errors import RequestMalformedError
-from holdfast.ports import Recalled
 from holdfast_edge.responses.answer import response_of
 from holdfast_edge.responses.items import Frame
 from holdfast_edge.responses.references import with_items
@@ -16,27 +16,6 @@ from holdfast_edge.responses.store import Keeping
 
 RESPONSE_ID = "resp_" + "7" * 48
 WHO = b"digest"
-
-
-class MemoryResponses:
-    """Keeps responses, and counts how often it is asked for some."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, bytes] = {}
-        self.looks = 0
-
-    async def recall(self, principal: bytes, response_id: str) -> Recalled:
-        self.looks += 1
-        found = self.kept.get(response_id)
-        return Recalled(keeps=True, chain=[found] if found else [])
-
-    async def keep(
-        self, principal: bytes, response_id: str, previous_id: str, record: bytes
-    ) -> None:
-        self.kept[response_id] = record
-
-    async def forget(self, principal: bytes, response_id: str) -> bool:
-        return self.kept.pop(response_id, None) is not None
 
 
 def test_a_text_is_a_message_of_the_user() -> None:

@@ -64,9 +64,12 @@ load balancer that retries. A caller that gets an error, or part of an answer, d
   twice. Of these, needless: those whose first answer had not been lost with an
   executor, nor with the caller's connection.
 
+A stream whose executor dies is asked for again where another executor takes it up: what
+the first one had got by then is billed besides, and is not counted here.
+
 A host that loses its network for some seconds cannot connect to providers and reports
-so. Where it does that often enough before it is back, deployments that are well are left
-aside for a second or more everywhere, and sessions move: no call fails of it, and
+so. Where it does that often enough before it is back, deployments that are well are
+left aside for a second or more everywhere, and sessions move: no call fails of it, and
 caches are lost.
 {failures}
 ## What was done

@@ -48,6 +48,9 @@ def test_every_variable_is_read():
             "HOLDFAST_PLAN_KEYS_FILE": "/run/keys",
             "HOLDFAST_SEALING_KEYS": "s:abc",
             "HOLDFAST_SEALING_KEYS_FILE": "/run/seals",
+            "HOLDFAST_SESSION_KEYS": "c:c2Vzc2lvbi1zZWNyZXQtMQ==",
+            "HOLDFAST_SESSION_KEYS_FILE": "/run/sessions",
+            "HOLDFAST_DRILL_URI": "http://127.0.0.1:9100",
             "HOLDFAST_CREDENTIALS_HELD_BY": "executor",
             "HOLDFAST_METRICS_LISTEN": "0.0.0.0:9090",
             "HOLDFAST_LOG_LEVEL": "debug",
@@ -79,13 +82,16 @@ def test_every_variable_is_read():
         plan_keys_file=Path("/run/keys"),
         sealing_keys="s:abc",
         sealing_keys_file=Path("/run/seals"),
+        session_keys="c:c2Vzc2lvbi1zZWNyZXQtMQ==",
+        session_keys_file=Path("/run/sessions"),
+        drill_uri="http://127.0.0.1:9100",
         credentials_held_by="executor",
         metrics_listen="0.0.0.0:9090",
         log_level="debug",
         drain_seconds=2.5,
         workers=4,
     )
-    assert len(VARIABLES) == 27
+    assert len(VARIABLES) == 30
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,7 @@ def gateway(
                 "projects": [
                     {
                         "id": "web",
+                        "budget": {"monthly_usd": "1000"},
                         "keys": [
                             {"id": "web-1", "key": KEY},
                             {"id": "boss", "key": ADMIN, "admin": True},
@@ -287,6 +288,27 @@ def test_usage_is_what_providers_served(
         assert (
             Decimal(after[name]["saving"]) - Decimal(was.get("saving", "0")) == saving
         )
+
+
+def test_what_the_ledger_adds_up_is_what_the_budget_has_counted(
+    gateway: Gateway,
+) -> None:
+    """To the nanodollar, once all calls have been settled."""
+    chat(gateway)
+
+    def differ() -> tuple[Decimal, Decimal]:
+        (row,) = get(
+            gateway, "/v2/analytics/usage", ADMIN, granularity="month", project="web"
+        )
+        listed = get(gateway, "/v2/budgets", ADMIN)["data"]
+        (budget,) = [each for each in listed if each["project"] == "web"]
+        return Decimal(row["cost"]), Decimal(budget["this_month"]["spent_usd"])
+
+    ends = time.monotonic() + 10
+    while len(set(found := differ())) > 1 and time.monotonic() < ends:
+        time.sleep(0.1)
+
+    assert found[0] == found[1] > 0
 
 
 def usage(gateway: Gateway, **query: Any) -> list[dict[str, Any]]:

@@ -349,7 +349,7 @@ def stream_request_to_wire(
         plan=request.plan.wire,
         surface=executor_pb.Surface.ValueType(request.surface),
         body=request.body,
-        held=request.held and _held_to_wire(request.held),
+        held=None if request.held is None else _held_to_wire(request.held),
     )
 
 

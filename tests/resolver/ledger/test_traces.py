@@ -355,6 +355,21 @@ async def test_a_request_that_runs_is_found_by_its_trace(ledger, journal, clock)
     assert await models(ledger) == []
 
 
+@pytest.mark.parametrize("trace_id", ["", "{begun:08x}" + "5" * 24])
+async def test_a_request_that_has_run_for_long_is_found(
+    ledger, journal, clock, trace_id
+):
+    """By a trace id of ours, which says when it began; by another one for a while."""
+    begun = clock.now_ms() // 1_000
+    running = told(clock, trace_id=trace_id.format(begun=begun))
+    journal.planned(running.plan, ())
+    clock.advance(3_600 if trace_id else 600)
+
+    (found,) = await traced(ledger, running.plan.trace_id)
+
+    assert found.state == trace_pb2.TRACE_STATE_RUNNING
+
+
 async def test_what_is_told_twice_is_there_once(ledger, journal, clock, store):
     """A report that is sent again changes nothing."""
     once = told(clock, tags={"team": "search"})

@@ -13,6 +13,7 @@ from holdfast.ports import StoredResponses
 from holdfast_edge import errors, sse
 from holdfast_edge.auth import api_key_digest
 from holdfast_edge.body import read_json_body
+from holdfast_edge.chat_request import parse_chat
 from holdfast_edge.chats import Chats
 from holdfast_edge.formats import Exchange, Format
 from holdfast_edge.headers import Head
@@ -21,8 +22,9 @@ from holdfast_edge.responses.answer import response_of
 from holdfast_edge.responses.items import Frame, new_response_id
 from holdfast_edge.responses.references import with_items
 from holdfast_edge.responses.request import chat_of, read
-from holdfast_edge.responses.store import Keeping, begun, earlier_of, record_of
+from holdfast_edge.responses.store import Keeping, earlier_of, record_of
 from holdfast_edge.responses.stream import ResponseStream
+from holdfast_edge.sessions import session_of
 
 _encode = msgspec.json.Encoder().encode
 
@@ -57,11 +59,19 @@ class Responses:
         response_id = new_response_id()
         frame = Frame(asked, response_id, is_stored=asked.stores and earlier.keeps)
         chat = chat_of(asked, earlier.items)
-        keeping = None
+        keeping, session = None, earlier.session
         if self.store is not None and frame.is_stored:
-            session = begun(earlier, response_id)
-            keeping = Keeping(self.store, digest, asked, session)
-        exchange = _exchange(frame, chat, keeping)
+            in_path = scope["path_params"].get("session", "")
+            found = (
+                session
+                or session_of(
+                    parse_chat(chat), head, in_path=in_path, api_key_digest=digest
+                ).id
+            )
+            # What goes on from a first turn without a session needs one to go on in.
+            session = session if found else response_id
+            keeping = Keeping(self.store, digest, asked, found or session)
+        exchange = _exchange(frame, chat, keeping, session)
         await self.chats.answer(exchange, digest, scope, receive, send)
 
 
@@ -98,7 +108,9 @@ def _not_kept(response_id: str) -> ResourceNotFoundError:
     )
 
 
-def _exchange(frame: Frame, chat: bytes, keeping: Keeping | None = None) -> Exchange:
+def _exchange(
+    frame: Frame, chat: bytes, keeping: Keeping | None = None, session: str = ""
+) -> Exchange:
     def answer_of(body: bytes) -> bytes:
         response = response_of(body, frame)
         if keeping is not None:
@@ -112,7 +124,7 @@ def _exchange(frame: Frame, chat: bytes, keeping: Keeping | None = None) -> Exch
         chat,
         answer_of,
         writer,
-        session=keeping.session if keeping else "",
+        session=session,
         settle=keeping.settle if keeping else None,
     )
 

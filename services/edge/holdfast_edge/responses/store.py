@@ -9,7 +9,6 @@ import structlog
 
 from holdfast.errors import GatewayError, RequestMalformedError
 from holdfast.ports import StoredResponses
-from holdfast_edge.responses.items import new_response_id
 from holdfast_edge.responses.request import Asked
 
 _log = structlog.get_logger()
@@ -111,8 +110,3 @@ class Keeping:
             )
         except GatewayError as error:
             _log.warning("response_not_kept", reason=error.reason)
-
-
-def begun(earlier: Earlier, response_id: str) -> str:
-    """Name the conversation: as its first response is."""
-    return earlier.session or response_id or new_response_id()

@@ -90,12 +90,19 @@ def of_trace(scope: Scope, trace_id: str) -> Select[Any]:
     )
 
 
-def begun(scope: Scope, trace_id: str, since_ms: int) -> Select[Any]:
-    """Ask for the plans of a trace that nobody has told the end of."""
+def begun(scope: Scope, trace_id: str, made: Span) -> Select[Any]:
+    """Ask for the plans of a trace that nobody has told the end of.
+
+    Args:
+        scope: Whose.
+        trace_id: The trace.
+        made: When they may have been made. Both ends are given.
+    """
     return (
         select(PLANS)
         .where(
-            PLANS.c.plan_id >= first_plan_id(since_ms),
+            PLANS.c.plan_id >= first_plan_id(made.start_ms or 0),
+            PLANS.c.plan_id < first_plan_id(made.end_ms or 0),
             PLANS.c.trace_id == trace_id,
             _found_within(PLANS, scope),
             ~exists().where(REQUESTS.c.plan_id == PLANS.c.plan_id),
@@ -152,11 +159,11 @@ def turns(scope: Scope, session_key: str, rows: int) -> Select[Any]:
 
 
 def deletion(plan_ids: Collection[str]) -> list[Delete]:
-    """Delete all that is known of requests."""
+    """Delete all that is known of requests. What was spent stays added up."""
     return [
         delete(table).where(table.c.plan_id.in_(plan_ids))
         for table in METADATA.sorted_tables
-        if table is not EXCLUSIONS
+        if "plan_id" in table.c
     ]
 
 

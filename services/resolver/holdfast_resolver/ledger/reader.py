@@ -14,7 +14,7 @@ from holdfast.errors import (
 )
 from holdfast_resolver.ledger import history, layout, questions, usage_questions
 from holdfast_resolver.ledger.journal import Journal
-from holdfast_resolver.ledger.scope import Scope, Wanted
+from holdfast_resolver.ledger.scope import Scope, Span, Wanted
 from holdfast_resolver.ledger.store import LedgerAwayError, QueryTooLongError, Store
 from holdfast_resolver.ledger.usage import MOST_ROWS, OF_REQUESTS, Sums, Usage
 
@@ -32,8 +32,15 @@ _TOLD_S = 0.05
 """How long after its end a request may be told of: an executor keeps reports for
 20 ms, to send several together."""
 
-_LONGEST_REQUEST_MS = 86_400_000
+_LONGEST_REQUEST_S = 86_400
 """A request that was planned before then does not run any more."""
+
+_LATELY_MS = 900_000
+"""Where a caller made up the trace's id, a request that runs is looked for among those
+of the last so many milliseconds."""
+
+_SECONDS_DIGITS = 8
+"""Of a trace id that we made up, in hex: it begins with the time."""
 
 _TURNS = 50
 """Of a session that are shown."""
@@ -89,9 +96,9 @@ class Reader:
 
     async def of_trace(self, scope: Scope, trace_id: str) -> list[pb.TracedRequest]:
         """Return the requests of a trace, oldest first, without details."""
-        since_ms = self._now_ms() - _LONGEST_REQUEST_MS
+        made = _made(trace_id, self._now_ms())
         found = history.requests(await self._read(questions.of_trace(scope, trace_id)))
-        begun = await self._read(questions.begun(scope, trace_id, since_ms))
+        begun = await self._read(questions.begun(scope, trace_id, made))
         found += map(history.running, history.named(layout.PLANS, begun))
         return sorted(found, key=lambda each: each.plan_id)
 
@@ -136,10 +143,13 @@ class Reader:
             RequestMalformedError: There would be too many rows.
         """
         sums = Sums()
-        for question, first in (
-            (usage_questions.of_requests(usage), 0),
-            (usage_questions.of_attempts(usage), OF_REQUESTS),
-        ):
+        asked: list[tuple[Select[Any], int]] = []
+        if usage.hours.start_ms != usage.hours.end_ms:
+            asked.append((usage_questions.of_hours(usage), 0))
+        for span in usage.edges:
+            asked.append((usage_questions.of_requests(usage, span), 0))
+            asked.append((usage_questions.of_attempts(usage, span), OF_REQUESTS))
+        for question, first in asked:
             rows = await self._read(question)
             if len(rows) > MOST_ROWS:
                 raise RequestMalformedError(
@@ -169,6 +179,15 @@ class Reader:
                 f"The ledger did not answer within {_PATIENCE_S:g} s. "
                 "Ask about a shorter time, or for less at once."
             ) from error
+
+
+def _made(trace_id: str, now_ms: int) -> Span:
+    """Say when a plan of a trace may have been made that runs still."""
+    begun_s = int(trace_id[:_SECONDS_DIGITS], 16)
+    if 0 <= now_ms // 1_000 - begun_s <= _LONGEST_REQUEST_S:
+        at_ms = begun_s * 1_000
+        return Span(at_ms - questions.SKEW_MS, at_ms + questions.SKEW_MS)
+    return Span(now_ms - _LATELY_MS, now_ms + questions.SKEW_MS)
 
 
 def _away() -> ServiceUnavailableError:

@@ -11,11 +11,11 @@ from holdfast.api.ledger.v1 import trace_pb2
 from holdfast.api.routing.v1 import attempt_pb2
 from holdfast.errors import RequestMalformedError, ResourceNotFoundError
 from holdfast_resolver.ledger.journal import Journal
+from holdfast_resolver.ledger.layout import FIGURES
 from holdfast_resolver.ledger.scope import Span
 from holdfast_resolver.ledger.store import Store
 from holdfast_resolver.ledger.usage import (
     DIMENSIONS,
-    FIGURES,
     TAG,
     Granularity,
     Group,
