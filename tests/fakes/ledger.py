@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from types import MappingProxyType
 
-from sqlalchemy import func, select, table
-
 from fakes.clock import Clock
 from fakes.plans import deployment
 from holdfast.api.common.v1 import caller_pb2
@@ -198,9 +196,3 @@ def ledger(journal: Journal, store: Store, clock: Clock) -> LedgerService:
     """Make a ledger that answers who `member` knows."""
     visibility = Visibility(member, administered)
     return LedgerService(journal, store, visibility, clock.now_ms)
-
-
-async def rows(store: Store, name: str) -> int:
-    """Count what is in a table."""
-    found = await store.read(select(func.count()).select_from(table(name)), 5)
-    return int(found[0][0])

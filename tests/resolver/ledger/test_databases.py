@@ -17,7 +17,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from fakes.clock import Clock
-from fakes.ledger import rows, told
+from fakes.ledger import told
+from fakes.ledger_rows import rows
 from fakes.patience import until
 from fakes.postgres import Postgres
 from holdfast_resolver.ledger.journal import Journal

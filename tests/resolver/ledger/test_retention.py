@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fakes.ledger import SHOP, principal, rows, told
+from fakes.ledger import SHOP, principal, told
+from fakes.ledger_rows import rows
 from holdfast.api.ledger.v1 import ledger_service_pb2 as pb
 from holdfast.model import Caller
 from holdfast_resolver.ledger.retention import Retention

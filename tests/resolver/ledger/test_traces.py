@@ -2,19 +2,8 @@
 
 import pytest
 
-from fakes.ledger import (
-    ADMIN,
-    OTHER,
-    SHOP,
-    WEB,
-    A,
-    B,
-    Call,
-    principal,
-    refused,
-    rows,
-    told,
-)
+from fakes.ledger import ADMIN, OTHER, SHOP, WEB, A, B, Call, principal, refused, told
+from fakes.ledger_rows import rows
 from fakes.plans import deployment
 from holdfast.api.common.v1 import caller_pb2
 from holdfast.api.ledger.v1 import ledger_service_pb2 as pb
