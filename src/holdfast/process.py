@@ -14,7 +14,6 @@ from contextlib import (
     nullcontext,
 )
 from pathlib import Path
-from types import FrameType
 
 import prometheus_client
 import structlog
@@ -62,9 +61,6 @@ def main(service: str, serve: Serve, *, listen: str | None = None, reads: Read) 
             for where the configuration file says.
         reads: Reads the configuration file.
     """
-    # A container's first process is not ended by a signal that it does not handle:
-    # one that came before the event loop's own handlers would be lost.
-    signal.signal(signal.SIGTERM, _leave)
     try:
         environment = read(os.environ)
         logs.configure(environment.log_level)
@@ -193,10 +189,6 @@ def _told(
             f"HOLDFAST_METRICS_LISTEN: {environment.metrics_listen!r} is no HOST:PORT"
         )
     return told(signs, host, int(first) + environment.worker.number - 1)
-
-
-def _leave(_number: int, _frame: FrameType | None) -> None:
-    sys.exit(0)
 
 
 def _announce(address: str) -> None:

@@ -12,8 +12,8 @@ import pytest
 from fakes.plans import KEYS, signed, step
 from fakes.provider import SimulatedProviders
 from holdfast import catalog as shipped
-from holdfast.catalog import load, load_shipped
 from holdfast import model
+from holdfast.catalog import load, load_shipped
 from holdfast.model import Catalog, ScopedPolicy
 from holdfast.ports import ExecuteRequest
 from holdfast.settings import (

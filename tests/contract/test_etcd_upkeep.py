@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -118,6 +119,35 @@ async def test_a_copy_restores_what_was_there(tmp_path: Path) -> None:
     await after.stop()
 
     assert restored == [b"a", b"b"]
+
+
+async def test_three_members_restore_from_one_copy(
+    cluster: EtcdCluster, tmp_path: Path
+) -> None:
+    """As deploy/k8s/restore-etcd.yaml does it, after all three have lost their data."""
+    tool = etcdutl()
+    await put(cluster.endpoints, b"a", b"b")
+    async with Upkeep.of(EtcdSettings(tuple(cluster.endpoints))) as upkeep:
+        copy = await upkeep.back_up(tmp_path, keep=1)
+    for number in range(3):
+        await cluster.kill(number)
+        await asyncio.to_thread(shutil.rmtree, cluster.data(number))
+
+    for number in range(3):
+        await asyncio.to_thread(
+            subprocess.run,
+            [
+                *(tool, "snapshot", "restore", copy.path),
+                f"--data-dir={cluster.data(number)}",
+                *cluster.identity(number),
+                "--initial-cluster-token=holdfast-restored",
+            ],
+            check=True,
+            capture_output=True,
+        )
+    await cluster.start_all()
+
+    assert [await keys_of(each) for each in cluster.endpoints] == [[b"a", b"b"]] * 3
 
 
 async def test_the_newest_copies_stay(etcd_endpoint: str, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ CERTIFICATES = {"ca.crt", "tls.crt", "tls.key"}
 OPEN_TELEMETRY = {*ENDPOINTS, "OTEL_RESOURCE_ATTRIBUTES"}
 """What OpenTelemetry's own library reads."""
 
-ETCDS_OWN = {"POD_NAME"}
+ETCDS_OWN = {"CLUSTER_STATE", "POD_NAME"}
 
 
 def configuration(manifests: Manifests) -> dict[str, Any]:

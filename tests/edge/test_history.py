@@ -372,6 +372,8 @@ async def test_what_the_ledger_refuses_is_told(edge, path, error, status) -> Non
         (f"model={'x' * 2000}", "model"),
         ("model=a&model=b", "model"),
         ("x=1", "x"),
+        ("model=a%00b", "model"),
+        ("&".join(["tag=a:b"] * 1_001), "query"),
     ],
 )
 async def test_a_bad_parameter_is_named(edge: Edge, query: str, field: str) -> None:

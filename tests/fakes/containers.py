@@ -1,10 +1,11 @@
 """The image, run as Kubernetes runs it: as nobody in particular, unable to write.
 
-    with Container("edge", ["holdfast-edge"], folder, variables) as edge:
-        edge.wait_for("ready ")
+with Container("edge", ["holdfast-edge"], folder, variables) as edge:
+    edge.wait_for("ready ")
 """
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -119,11 +120,21 @@ class Container:
 
     def send(self, number: str) -> None:
         """Send its process a signal."""
-        subprocess.run(
-            [podman(), "kill", f"--signal={number}", self.name],
-            capture_output=True,
-            check=False,
-        )
+        self._podman("kill", f"--signal={number}", self.name)
+
+    def heeds(self, number: int) -> bool:
+        """Tell whether its process is there and has a handler for a signal."""
+        pid = self._podman("inspect", "--format={{.State.Pid}}", self.name).strip()
+        if not pid.isdigit() or pid == "0":
+            return False
+        status = Path("/proc", pid, "status").read_text()
+        (caught,) = re.findall(r"^SigCgt:\s*([0-9a-f]+)$", status, re.MULTILINE)
+        return bool(int(caught, 16) >> (number - 1) & 1)
+
+    def _podman(self, *words: str) -> str:
+        return subprocess.run(
+            [podman(), *words], capture_output=True, text=True, check=False
+        ).stdout
 
     def wait(self) -> int:
         """Wait until it has ended, and return its status."""

@@ -35,29 +35,43 @@ class EtcdCluster:
         self._processes: dict[int, asyncio.subprocess.Process] = {}
 
     async def __aenter__(self) -> Self:
-        for number in range(3):
-            await self.start(number)
-        for endpoint in self.endpoints:
-            await in_time(functools.partial(_is_healthy, endpoint), _START_S)
+        await self.start_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         for number in [*self._processes]:
             await self.kill(number)
 
+    def data(self, number: int) -> Path:
+        """Return where a member's data are."""
+        return self._folder / f"m{number}"
+
+    def identity(self, number: int) -> list[str]:
+        """Return the options that say who a member is, and who the others are."""
+        cluster = ",".join(f"m{n}={uri}" for n, uri in enumerate(self._peers))
+        return [
+            f"--name=m{number}",
+            f"--initial-advertise-peer-urls={self._peers[number]}",
+            f"--initial-cluster={cluster}",
+        ]
+
+    async def start_all(self) -> None:
+        """Start all three, and wait until all of them serve."""
+        for number in range(3):
+            await self.start(number)
+        for endpoint in self.endpoints:
+            await in_time(functools.partial(_is_healthy, endpoint), _START_S)
+
     async def start(self, number: int) -> None:
         """Start a member, with the data it had."""
-        client, peer = f"http://{self.endpoints[number]}", self._peers[number]
-        cluster = ",".join(f"m{n}={uri}" for n, uri in enumerate(self._peers))
+        client = f"http://{self.endpoints[number]}"
         command = [
             str(find_etcd()),
-            f"--name=m{number}",
-            f"--data-dir={self._folder / f'm{number}'}",
+            *self.identity(number),
+            f"--data-dir={self.data(number)}",
             f"--listen-client-urls={client}",
             f"--advertise-client-urls={client}",
-            f"--listen-peer-urls={peer}",
-            f"--initial-advertise-peer-urls={peer}",
-            f"--initial-cluster={cluster}",
+            f"--listen-peer-urls={self._peers[number]}",
             "--log-level=error",
         ]
         environ = {k: v for k, v in os.environ.items() if not k.startswith("ETCD_")}

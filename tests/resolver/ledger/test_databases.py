@@ -199,6 +199,17 @@ async def test_a_file_that_cannot_be_written_is_away(tmp_path: Path) -> None:
     await store.close()
 
 
+async def test_nobody_else_may_read_the_files(tmp_path: Path, clock: Clock) -> None:
+    """They may hold prompts."""
+    store = SqliteStore(tmp_path / "ledger.db")
+    journal = Journal(store, clock.now_ms)
+    told(clock).tell(journal)
+    await journal.flush()
+
+    assert modes_in(tmp_path) == {0o600}
+    await journal.close()
+
+
 async def test_a_file_that_another_process_writes_is_waited_for(
     migrated_file: Path, tmp_path: Path, clock: Clock
 ) -> None:
@@ -217,6 +228,11 @@ async def test_a_file_that_another_process_writes_is_waited_for(
 
     assert await rows(store, "ledger_requests") == 1
     await journal.close()
+
+
+def modes_in(folder: Path) -> set[int]:
+    """Say who may do what with the files of a folder."""
+    return {each.stat().st_mode & 0o777 for each in folder.iterdir()}
 
 
 async def run(uri: str, statement: str) -> None:

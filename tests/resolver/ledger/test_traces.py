@@ -456,6 +456,27 @@ async def test_an_administrator_deletes_a_trace(ledger, journal, clock, store):
         assert await rows(store, f"ledger_{table}") == 0
 
 
+async def test_a_name_that_no_database_holds_is_no_fault_of_ours(ledger):
+    """It finds nothing, or is refused as what it is."""
+    try:
+        found = await models(ledger, model="a\0b")
+    except RequestMalformedError:
+        found = []
+
+    assert found == []
+
+
+@pytest.mark.parametrize("trace_id", ["", "x", "z" * 32, "A" * 32])
+async def test_what_is_no_trace_id_is_no_trace(ledger, trace_id):
+    """To look at, and to delete."""
+    with pytest.raises(ResourceNotFoundError):
+        await traced(ledger, trace_id)
+    with pytest.raises(ResourceNotFoundError):
+        await ledger.delete_trace(
+            pb.DeleteTraceRequest(principal=principal(ADMIN), trace_id=trace_id)
+        )
+
+
 async def test_a_page_that_was_never_given_is_refused(ledger):
     """The error names the field."""
     with pytest.raises(RequestMalformedError) as refusal:

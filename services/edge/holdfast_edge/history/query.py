@@ -38,8 +38,8 @@ class Query:
                 raise malformed(
                     name[:_LONGEST], f"is none of: {', '.join(sorted(known))}"
                 )
-            if len(value) > _LONGEST:
-                raise malformed(name, f"may have {_LONGEST} characters")
+            if len(value) > _LONGEST or "\0" in value:
+                raise malformed(name, f"may have {_LONGEST} characters, none of them 0")
             self._values.setdefault(name, []).append(value)
 
     def text(self, name: str, *others: str) -> str:

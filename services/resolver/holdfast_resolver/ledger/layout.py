@@ -4,10 +4,9 @@ What is written, what is read and what the migrations end with are all of these;
 test compares them. Absent text is empty, so that only numbers can be null.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from types import MappingProxyType
 from typing import Any
 
 VERSION = "0002"
@@ -262,9 +261,3 @@ class Rows:
     def __len__(self) -> int:
         """Count the rows."""
         return sum(map(len, self._rows.values()))
-
-
-BY_NAME: Mapping[str, Layout] = MappingProxyType(
-    {layout.name: layout for layout in LAYOUTS}
-)
-"""The tables by their names."""

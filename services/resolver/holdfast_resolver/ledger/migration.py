@@ -74,26 +74,21 @@ def main() -> int:
 
 
 def _migrate_file(path: str) -> None:
-    import fcntl  # noqa: PLC0415
-    from pathlib import Path  # noqa: PLC0415
-
     from sqlalchemy import URL, create_engine  # noqa: PLC0415
 
-    # Not the file itself: closing any handle of it would let go of SQLite's locks.
-    with Path(f"{path}.migration").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        engine = create_engine(
-            URL.create("sqlite", database=path),
-            connect_args={"isolation_level": None, "timeout": _BUSY_S},
-        )
-        with engine.begin() as connection:
-            # Takes effect only as long as there are no tables.
-            connection.exec_driver_sql("PRAGMA auto_vacuum = INCREMENTAL")
-            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-            # The driver would change each table in a transaction of its own.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            _upgrade(connection)
-        engine.dispose()
+    engine = create_engine(
+        URL.create("sqlite", database=path),
+        connect_args={"isolation_level": None, "timeout": _BUSY_S},
+    )
+    with engine.begin() as connection:
+        # Takes effect only as long as there are no tables.
+        connection.exec_driver_sql("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        # The driver would change each table in a transaction of its own. Who comes
+        # second waits here, and finds all done.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        _upgrade(connection)
+    engine.dispose()
 
 
 async def _migrate_postgres(uri: str) -> None:

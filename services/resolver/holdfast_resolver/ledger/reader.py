@@ -15,7 +15,12 @@ from holdfast.errors import (
 from holdfast_resolver.ledger import history, layout, questions, usage_questions
 from holdfast_resolver.ledger.journal import Journal
 from holdfast_resolver.ledger.scope import Scope, Span, Wanted
-from holdfast_resolver.ledger.store import LedgerAwayError, QueryTooLongError, Store
+from holdfast_resolver.ledger.store import (
+    LedgerAwayError,
+    QueryTooLongError,
+    RowsRefusedError,
+    Store,
+)
 from holdfast_resolver.ledger.usage import MOST_ROWS, OF_REQUESTS, Sums, Usage
 
 _COUNTED = 10_000
@@ -174,6 +179,11 @@ class Reader:
             return await self._store.read(question, _PATIENCE_S)
         except LedgerAwayError as error:
             raise _away() from error
+        except RowsRefusedError as error:
+            raise RequestMalformedError(
+                "A value that was asked for is none that the ledger can hold.",
+                field="filter",
+            ) from error
         except QueryTooLongError as error:
             raise DeadlineExceededError(
                 f"The ledger did not answer within {_PATIENCE_S:g} s. "

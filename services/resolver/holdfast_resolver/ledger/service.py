@@ -162,6 +162,8 @@ class LedgerService:
         """
         self._visibility.require_admin(request.principal)
         scope = self._visibility.scope(request.principal)
+        if not _ID.fullmatch(request.trace_id):
+            raise _no_trace(request.trace_id)
         reader = await self._reader()
         await reader.catch_up()
         found = await reader.of_trace(scope, request.trace_id)

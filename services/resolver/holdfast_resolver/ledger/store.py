@@ -49,6 +49,7 @@ class Store(Protocol):
 
         Raises:
             LedgerAwayError: It cannot be asked now.
+            RowsRefusedError: It names a value that cannot be there.
             QueryTooLongError: It took longer than it may.
         """
 

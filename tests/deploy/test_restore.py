@@ -1,0 +1,97 @@
+"""The job that restores a member of etcd makes just the member that there is to be."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fakes.confinement import faults
+from fakes.manifests import DEPLOY, Pod, rendered
+
+COPY = "etcd-20260102T030405000006Z.db"
+
+
+@pytest.fixture(params=range(3))
+def member(request: pytest.FixtureRequest) -> int:
+    """Give each of the three in turn."""
+    return int(request.param)
+
+
+def job(member: int) -> dict[str, Any]:
+    """Fill the job in, as README.md says."""
+    text = (DEPLOY / "k8s" / "restore-etcd.yaml").read_text()
+    filled = text.replace("MEMBER", str(member)).replace("COPY", COPY)
+    read: dict[str, Any] = yaml.safe_load(filled)
+    return read
+
+
+def pod(member: int) -> Pod:
+    made = job(member)
+    template = made["spec"]["template"]
+    return Pod(made, template["metadata"]["labels"], template["spec"])
+
+
+def options(words: list[str]) -> dict[str, str]:
+    """Take a command's options apart."""
+    pairs = (word.partition("=") for word in words if word.startswith("--"))
+    return {name: value for name, _, value in pairs}
+
+
+def test_it_makes_the_member_that_will_start(member: int) -> None:
+    """With its name, its peers and its folder, on its disk, as its user."""
+    manifests = rendered("prod")
+    etcd = manifests.pod("etcd")
+    (started,), (restored,) = etcd.containers, pod(member).containers
+    said = options(
+        [each.replace("$(POD_NAME)", f"etcd-{member}") for each in started["args"]]
+    )
+    told = options(restored["command"])
+
+    for name in ("--name", "--data-dir", "--initial-advertise-peer-urls"):
+        assert told[name] == said[name]
+    assert told["--initial-cluster"] == said["--initial-cluster"]
+    assert restored["image"] == started["image"]
+    assert restored["command"][3] == f"/backup/{COPY}"
+    mounts = {each["name"]: each["mountPath"] for each in restored["volumeMounts"]}
+    assert mounts["data"] == started["volumeMounts"][0]["mountPath"]
+    user = "runAsUser"
+    assert (
+        pod(member).spec["securityContext"][user] == etcd.spec["securityContext"][user]
+    )
+
+
+def test_it_reads_and_writes_disks_that_there_are(member: int) -> None:
+    """The member's own, and the one that copies are on."""
+    manifests = rendered("prod")
+    (claimed,) = manifests.named("StatefulSet", "etcd")["spec"]["volumeClaimTemplates"]
+    claims = {
+        each["name"]: each["persistentVolumeClaim"]["claimName"]
+        for each in pod(member).spec["volumes"]
+    }
+
+    assert claims["data"] == f"{claimed['metadata']['name']}-etcd-{member}"
+    assert claims["backup"] in manifests.names("PersistentVolumeClaim")
+    account = pod(member).spec["serviceAccountName"]
+    assert account in manifests.names("ServiceAccount")
+
+
+def test_it_is_confined_as_the_others_are(member: int) -> None:
+    """Kubernetes would refuse it otherwise."""
+    assert faults(pod(member)) == []
+
+
+def test_it_fits_the_schema(member: int, tmp_path: Path) -> None:
+    """Strictly."""
+    validate = DEPLOY.parent / ".venv-manifests" / "bin" / "kubernetes-validate"
+    if not validate.exists():
+        pytest.skip("no kubernetes-validate: `make .venv-manifests/installed`")
+    path = tmp_path / "job.yaml"
+    path.write_text(yaml.safe_dump(job(member)))
+
+    done = subprocess.run(
+        [str(validate), "--strict", str(path)], capture_output=True, check=False
+    )
+
+    assert done.returncode == 0, done.stdout
