@@ -19,16 +19,16 @@ def member(request: pytest.FixtureRequest) -> int:
     return int(request.param)
 
 
-def job(member: int) -> dict[str, Any]:
-    """Fill the job in, as README.md says."""
+def filled(member: int) -> list[dict[str, Any]]:
+    """Fill the file in, as README.md says: the disk and the job."""
     text = (DEPLOY / "k8s" / "restore-etcd.yaml").read_text()
-    filled = text.replace("MEMBER", str(member)).replace("COPY", COPY)
-    read: dict[str, Any] = yaml.safe_load(filled)
-    return read
+    return [
+        *yaml.safe_load_all(text.replace("MEMBER", str(member)).replace("COPY", COPY))
+    ]
 
 
 def pod(member: int) -> Pod:
-    made = job(member)
+    _, made = filled(member)
     template = made["spec"]["template"]
     return Pod(made, template["metadata"]["labels"], template["spec"])
 
@@ -62,16 +62,19 @@ def test_it_makes_the_member_that_will_start(member: int) -> None:
     )
 
 
-def test_it_reads_and_writes_disks_that_there_are(member: int) -> None:
-    """The member's own, and the one that copies are on."""
+def test_it_makes_the_disk_that_the_member_will_have(member: int) -> None:
+    """As the StatefulSet would, and reads the one that copies are on."""
     manifests = rendered("prod")
     (claimed,) = manifests.named("StatefulSet", "etcd")["spec"]["volumeClaimTemplates"]
+    disk, _ = filled(member)
     claims = {
         each["name"]: each["persistentVolumeClaim"]["claimName"]
         for each in pod(member).spec["volumes"]
     }
 
-    assert claims["data"] == f"{claimed['metadata']['name']}-etcd-{member}"
+    assert disk["spec"] == claimed["spec"]
+    assert disk["metadata"]["name"] == f"{claimed['metadata']['name']}-etcd-{member}"
+    assert claims["data"] == disk["metadata"]["name"]
     assert claims["backup"] in manifests.names("PersistentVolumeClaim")
     account = pod(member).spec["serviceAccountName"]
     assert account in manifests.names("ServiceAccount")
@@ -87,8 +90,8 @@ def test_it_fits_the_schema(member: int, tmp_path: Path) -> None:
     validate = DEPLOY.parent / ".venv-manifests" / "bin" / "kubernetes-validate"
     if not validate.exists():
         pytest.skip("no kubernetes-validate: `make .venv-manifests/installed`")
-    path = tmp_path / "job.yaml"
-    path.write_text(yaml.safe_dump(job(member)))
+    path = tmp_path / "restore.yaml"
+    path.write_text(yaml.safe_dump_all(filled(member)))
 
     done = subprocess.run(
         [str(validate), "--strict", str(path)], capture_output=True, check=False

@@ -26,6 +26,9 @@ REQUEST = asking(b"{}")
 SHORT_S = 0.2
 """How long connections and streams take new calls here, so that there are many."""
 
+PATIENCE_S = 5.0
+"""How long a call waits for a connection: as the edge has it."""
+
 both_ways = pytest.mark.parametrize("reach", [PlainReplica, Link])
 
 
@@ -102,7 +105,7 @@ async def test_no_call_fails_while_certificates_are_renewed(reach, tmp_path):
         secured(
             AnsweringExecutor(), executor.tls, connection_s=SHORT_S, life_s=SHORT_S
         ) as address,
-        reached(reach, address, tls=edge.tls) as far,
+        reached(reach, address, tls=edge.tls, patience_s=PATIENCE_S) as far,
         steady_calls(far) as answered,
     ):
         for _ in range(3):
@@ -124,7 +127,7 @@ async def test_no_call_fails_while_the_authority_is_replaced(reach, tmp_path):
         secured(
             AnsweringExecutor(), executor.tls, connection_s=SHORT_S, life_s=SHORT_S
         ) as address,
-        reached(reach, address, tls=edge.tls) as far,
+        reached(reach, address, tls=edge.tls, patience_s=PATIENCE_S) as far,
         steady_calls(far) as answered,
     ):
         for authority, believed in (
@@ -154,7 +157,7 @@ async def test_a_service_that_had_run_out_is_back_once_its_certificate_is_renewe
     async with (
         following(edge, executor),
         secured(AnsweringExecutor(), executor.tls) as address,
-        reached(reach, address, tls=edge.tls) as far,
+        reached(reach, address, tls=edge.tls, patience_s=PATIENCE_S) as far,
     ):
         with pytest.raises(ServiceUnavailableError):
             await far.execute(REQUEST)
@@ -175,7 +178,7 @@ async def test_a_call_that_goes_on_outlives_the_certificate_it_began_with(
     async with (
         following(edge, executor),
         secured(waiting, executor.tls, connection_s=SHORT_S, life_s=SHORT_S) as address,
-        reached(reach, address, tls=edge.tls) as far,
+        reached(reach, address, tls=edge.tls, patience_s=PATIENCE_S) as far,
     ):
         stream = far.execute_stream(REQUEST)
         await anext(stream)
