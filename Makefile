@@ -63,6 +63,11 @@ screenshots: install  ## Take the pictures of the console again, into docs/image
 manifests: install .venv-manifests/installed  ## Test what Kubernetes is given, its schemas included
 	$(BIN)/pytest tests/deploy
 
+image: install  ## Build the image; run it, and the overlays' pods with it
+	deploy/image/build
+	$(BIN)/pytest tests/deploy/test_image.py tests/deploy/test_dev_overlay.py \
+		tests/deploy/test_prod_overlay.py
+
 .venv-manifests/installed: requirements/manifests.txt
 	python3 -m venv .venv-manifests
 	.venv-manifests/bin/pip install --quiet --require-hashes -r requirements/manifests.txt
@@ -111,5 +116,5 @@ protos-check: protos
 pins: install  ## Pin the dependencies anew
 	scripts/pin
 
-.PHONY: help install run test test-ha clients check lint types imports manifests format protos protos-check pins \
+.PHONY: help install run test test-ha clients check lint types imports manifests image format protos protos-check pins \
 	bench bench-quick bench-guard bench-peers fault-bench soak

@@ -169,7 +169,7 @@ def kubectl() -> str:
 def render(folder: Path) -> Manifests:
     """Render a kustomization."""
     done = subprocess.run(
-        [kubectl(), "kustomize", str(folder), "--load-restrictor=LoadRestrictionsNone"],
+        [kubectl(), "kustomize", str(folder)],
         capture_output=True,
         text=True,
         check=False,

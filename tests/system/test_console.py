@@ -202,6 +202,24 @@ async def test_spend_is_shown_by_tag(page: Page, gateway: Gateway) -> None:
     await expect(page.get_by_role("img", name=re.compile("Spend"))).to_be_visible()
 
 
+async def test_what_is_left_of_a_budget_stands_with_the_spend(
+    page: Page, gateway: Gateway
+) -> None:
+    """An administrator sees budget, spend and rest on one page."""
+    await called(gateway, "sonnet")
+    async with httpx.AsyncClient(
+        base_url=gateway.base_url, headers={"x-api-key": ADMIN_KEY}
+    ) as client:
+        made = await client.put(
+            "/v2/budgets/projects/europe", json={"monthly_usd": "7.5"}
+        )
+    await signed_in(page, gateway, ADMIN_KEY, "/usage")
+
+    assert made.is_success
+    row = page.locator("tr", has_text="project europe")
+    await expect(row).to_contain_text("$7.50")
+
+
 async def test_nothing_that_callers_say_becomes_markup(
     page: Page, gateway: Gateway
 ) -> None:

@@ -93,6 +93,12 @@ async function rows(kind) {
   return (await Promise.all(projects.map((project) => everything(kind.at(project.id))))).flat();
 }
 
+export async function budgets() {
+  const kind = RESOURCES.find((each) => each.path === "budgets");
+  const found = await everything(kind.at);
+  return found.length ? [el("h2", {}, "Budgets this month"), table(kind.columns.map(([title, of]) => ({ title, of, name: true })), found)] : [];
+}
+
 async function everything(path) {
   const found = [];
   for (;;) {

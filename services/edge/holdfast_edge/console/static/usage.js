@@ -4,6 +4,7 @@ import { get, query } from "./api.js";
 import { bars } from "./chart.js";
 import { card, choice, el, labelled, table } from "./dom.js";
 import { count, money } from "./format.js";
+import { budgets } from "./resources.js";
 
 const RANGES = { "1h": ["last hour", 3600, "minute"], "24h": ["last 24 hours", 86400, "hour"], "7d": ["last 7 days", 604800, "hour"], "30d": ["last 30 days", 2592000, "day"], "365d": ["last year", 31536000, "month"] };
 const GROUPS = [["model", "model"], ["deployment", "deployment"], ["provider", "provider"], ["project", "project"], ["key", "key"], ["geography", "geography"], ["surface", "API"], ["tag", "a tag…"]];
@@ -28,6 +29,7 @@ export async function usage(at) {
       labelled("By", choice(GROUPS, group, (value) => { group = value; draw(); })), tagName),
     body);
   await draw();
+  if (at.who.admin) at.root.append(...(await budgets()));
 }
 
 async function drawn(range, group) {
