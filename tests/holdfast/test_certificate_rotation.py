@@ -91,7 +91,7 @@ async def steady_calls(far: RemoteExecutor) -> AsyncIterator[list[int]]:
 async def further(answered: list[int], many: int = 300) -> None:
     """Wait for so many further answers: over some connections made anew."""
     enough = answered[0] + many
-    await until(lambda: answered[0] >= enough, within_s=30)
+    await until(lambda: answered[0] >= enough, within_s=90)
 
 
 @both_ways
