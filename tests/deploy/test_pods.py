@@ -1,12 +1,13 @@
 """What every pod has to be: confined, probed, scaled, and given time to finish."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fakes.confinement import faults
-from fakes.manifests import SERVICES, Manifests, Pod
+from fakes.manifests import SERVICES, Manifests, Pod, chosen
 
 LAST_WORDS_S = 10
 """What is left at the end of a drain: last words, reports, the ledger's last batch."""
@@ -137,6 +138,21 @@ def scaled(manifests: Manifests) -> dict[str, dict[str, Any]]:
 
 def test_autoscalers_alone_say_how_many(manifests: Manifests) -> None:
     """Every apply would take back what they have decided."""
+    assert_scaled_once(manifests)
+
+
+@pytest.mark.parametrize("component", ["mtls", "keda"])
+def test_each_way_to_scale_has_all_three_services(
+    component: str, tmp_path: Path
+) -> None:
+    """With KEDA and without, each has one autoscaler and nobody else who says."""
+    manifests = chosen(tmp_path, component)
+
+    assert scaled(manifests).keys() == set(SERVICES)
+    assert_scaled_once(manifests)
+
+
+def assert_scaled_once(manifests: Manifests) -> None:
     autoscalers = scaled(manifests)
     for pod in manifests.pods():
         if not pod.is_job:
