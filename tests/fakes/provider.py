@@ -39,8 +39,6 @@ class SimulatedProviders:
     ) -> None:
         self.port = 0
         self._simulator = Simulator(pace=pace, **({"clock": clock} if clock else {}))
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
     def base_uri(
         self, provider: str, dialect: str = "openai-chat", region: str = ""
@@ -76,6 +74,8 @@ class SimulatedProviders:
         self._run(self._simulator.log.clear)
 
     def __enter__(self) -> Self:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self.port = asyncio.run_coroutine_threadsafe(
             self._simulator.listener.start(), self._loop
