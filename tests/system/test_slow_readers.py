@@ -10,6 +10,7 @@ import pytest
 from fakes import event_stream
 from fakes.flooding_provider import FLOOD_BYTES, FloodingProvider
 from fakes.gateway import KEY, Gateway, configuration
+from fakes.patience import until
 from fakes.processes import PROC, descendants
 from fakes.provider import SimulatedProviders
 
@@ -46,7 +47,7 @@ async def test_a_reader_that_stands_still_holds_up_its_own_provider_alone(
             async with httpx.AsyncClient(
                 base_url=gateway.base_url, headers={"x-api-key": KEY}, timeout=60
             ) as http:
-                await talk(http)
+                await settle(gateway, http)
                 before = resident_bytes(gateway)
                 async with http.stream(
                     "POST", "/v1/chat/completions", json=asking("flood")
@@ -78,6 +79,20 @@ async def talk(http: httpx.AsyncClient) -> str:
     answer = await http.post("/v1/chat/completions", json=asking("talk"))
     assert event_stream.events(answer.text)[-1] == event_stream.DONE
     return event_stream.text(event_stream.chunks(answer.text))
+
+
+async def settle(gateway: Gateway, http: httpx.AsyncClient) -> None:
+    """Have a call, and wait for all that a first call leads to: the ledger's libraries
+    come after the gateway says that it is ready."""
+    await talk(http)
+    await until(lambda: traces(gateway), within_s=60)
+
+
+def traces(gateway: Gateway) -> list[object]:
+    """Return what is on record."""
+    answer = httpx.get(f"{gateway.base_url}/v2/traces", headers={"x-api-key": KEY})
+    found: list[object] = answer.json()["data"] if answer.is_success else []
+    return found
 
 
 def resident_bytes(gateway: Gateway) -> int:
