@@ -268,7 +268,8 @@ def test_a_document_of_text_is_a_file_of_it() -> None:
         ({"tools": [{"input_schema": {}}]}, "tools[0].name"),
         ({"tool_choice": {"type": "odd"}}, "tool_choice.type"),
         ({"tool_choice": {"type": "tool"}}, "tool_choice.name"),
-        ({"output_config": {"format": {"type": "xml"}}}, "output_config.format"),
+        ({"output_config": {"format": {"type": "yaml"}}}, "output_config.format"),
+        ({"stream": "yes"}, "stream"),
         ({"mcp_servers": [{"url": "https://example.com"}]}, "mcp_servers"),
         ({"container": "c-1"}, "container"),
         ({"thread": {"type": "create"}}, "thread"),
@@ -322,3 +323,43 @@ def _completion(
     choice = {"index": 0, "message": message, "finish_reason": finish_reason}
     answer = {"id": "c-1", "model": "m", "choices": [choice], "usage": usage}
     return json.dumps(answer).encode()
+
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
+XML = {"type": "xml", "xml": {"root": "a"}}
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        ({"type": "json_object"}, {"type": "json_object"}),
+        (XML, XML),
+        (
+            {"type": "json_schema", "schema": SCHEMA, "via": "xml"},
+            {
+                "type": "json_schema",
+                "json_schema": {
+                    "name": "answer",
+                    "schema": SCHEMA,
+                    "strict": True,
+                    "via": "xml",
+                },
+            },
+        ),
+    ],
+    ids=["object", "xml", "by-way-of-xml"],
+)
+def test_every_form_of_an_answer_can_be_asked_for(asked: Any, meant: Any) -> None:
+    """Those that Anthropic does not have, too, and to be told early."""
+    body = {
+        "model": "m",
+        "max_tokens": 5,
+        "messages": [HELLO],
+        "output_config": {"format": asked},
+        "stream_validation": "end",
+    }
+
+    chat = json.loads(chat_of(json.dumps(body).encode()))
+
+    assert chat["response_format"] == meant
+    assert chat["stream_validation"] == "end"

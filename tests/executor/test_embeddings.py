@@ -246,3 +246,81 @@ async def test_one_call_that_fails_fails_the_attempt() -> None:
     spent = s.told[0].usage.input_tokens
     assert spent >= 130
     assert response.served.cost_usd_nanos == (1_000 + spent) * PRICING.input // 1_000
+
+
+def short(asked: Asked, most: int, words: str) -> Answer:
+    """Embed so many texts a call and no more; a vector is its text's number."""
+    texts = json.loads(asked.body)["input"]
+    if len(texts) > most:
+        message = words.format(sent=len(texts), most=most)
+        return 400, {"error": {"message": message, "type": "invalid_request_error"}}
+    items = [
+        {"index": n, "embedding": [int(text.split()[-1]), 1.0]}
+        for n, text in enumerate(texts)
+    ]
+    tokens = 10 * len(texts)
+    return 200, {"data": items, "usage": {"prompt_tokens": tokens}}
+
+
+TOO_MANY = (
+    "batch size {sent} > maximum allowed batch size {most}",
+    "batch size is invalid, it should not be larger than {most}.: input.contents",
+    "invalid request: total number of texts must be at most {most} - received {sent}",
+    "Too many inputs. The max number of inputs is {most}.",
+    "Expected an array with maximum length {most}, but got one of length {sent}.",
+    "Too many tokens overall, split into more batches.",
+    "Requested 304000 tokens, max 300000 tokens per request",
+)
+
+
+@contextlib.asynccontextmanager
+async def few_at_a_time(
+    words: str, most: int = 10
+) -> AsyncIterator[tuple[Scene, Listener]]:
+    async with scene(vectors()) as s:
+        with Listener(lambda asked: short(asked, most, words)) as provider:
+            first = place("openai", "few/m-eu", base_uri=provider.uri, pricing=PRICING)
+            s.steps[0] = step(first)
+            yield s, provider
+
+
+@pytest.mark.parametrize("words", TOO_MANY)
+async def test_many_texts_are_cut_to_what_a_provider_takes(words: str) -> None:
+    """In one attempt, in the order they were given, and the usage is that of all."""
+    async with few_at_a_time(words) as (s, provider):
+        response = await embed(s, request([f"text {n}" for n in range(35)]))
+
+    answer = json.loads(response.body)
+    assert [item["embedding"][0] for item in answer["data"]] == list(range(35))
+    assert [item["index"] for item in answer["data"]] == list(range(35))
+    assert answer["usage"]["prompt_tokens"] == 350
+    assert s.outcomes == [("few/m-eu", Outcome.SUCCEEDED)]
+    assert len(provider.asked) <= 9
+
+
+async def test_what_a_provider_takes_is_remembered() -> None:
+    """It refuses once, and not once a request."""
+    async with few_at_a_time(TOO_MANY[0]) as (s, provider):
+        for _ in range(3):
+            await embed(s, request([f"text {n}" for n in range(25)]))
+
+    assert len(provider.asked) == 1 + 3 * 3
+
+
+async def test_another_refusal_is_no_reason_to_send_less() -> None:
+    """A text that is too long is so in any company."""
+    words = "The input must have less than 512 tokens. Given: 600"
+    async with few_at_a_time(words, most=0) as (s, provider):
+        with pytest.raises(ProviderRejectedRequestError, match="512 tokens"):
+            await embed(s, request(["text 1", "text 2"]))
+
+    assert len(provider.asked) == 1
+
+
+async def test_so_many_calls_are_too_many() -> None:
+    """Of one request: as where a provider takes one text a call."""
+    async with few_at_a_time(TOO_MANY[0], most=1) as (s, provider):
+        with pytest.raises(ProviderRejectedRequestError, match="at most 256 inputs"):
+            await embed(s, request([f"text {n}" for n in range(257)]))
+
+    assert len(provider.asked) == 1

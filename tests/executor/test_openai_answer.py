@@ -394,3 +394,24 @@ def test_any_answer_is_mended_or_refused(whole: Any) -> None:
 
     if isinstance(result, Decoded):
         ChatCompletion.model_validate(json.loads(result.body))
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("a\\ud83d", "a\ufffd"),
+        ("\\uDE00 b", "\ufffd b"),
+        ("\\ud83d\\n", "\ufffd\n"),
+        ("\\ud83d\\ud83d\\ude00", "\ufffd\U0001f600"),
+        ("\\\\ud83d", "\\ud83d"),
+    ],
+    ids=["high", "low", "before-escape", "before-pair", "words"],
+)
+def test_half_a_character_does_not_spoil_an_answer(written: str, read: str) -> None:
+    """A limit of tokens may cut one in two; the rest is the answer all the same."""
+    body = json.dumps(with_message(content="?")).replace('"?"', f'"{written}"')
+
+    decoded = DIALECT.decode(body.encode(), CONTEXT)
+
+    assert isinstance(decoded, Decoded)
+    assert json.loads(decoded.body)["choices"][0]["message"]["content"] == read

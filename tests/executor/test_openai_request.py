@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from holdfast.model import Deployment
 from holdfast_executor.chat import Chat
+from holdfast_executor.dialects import CapabilityMissingError
 from holdfast_executor.dialects.openai_chat import OpenAIChat
 
 DIALECT = OpenAIChat()
@@ -246,6 +247,23 @@ BARE = {
             id="beside-somebody-elses",
         ),
         pytest.param(
+            {"extra_content": {"openai": {"items": []}}},
+            "gpt-5",
+            {},
+            id="items-of-responses",
+        ),
+        pytest.param(
+            {
+                "extra_content": {
+                    "openai": {"items": []},
+                    "google": {"thought_signature": "s", "issuer": "gemini-3-pro"},
+                }
+            },
+            "gemini-3-pro",
+            {"extra_content": {"google": {"thought_signature": "s"}}},
+            id="items-of-responses-beside-ones-own",
+        ),
+        pytest.param(
             {"reasoning_content": "Hm."},
             "deepseek-v3",
             {"reasoning_content": "Hm."},
@@ -283,3 +301,89 @@ def test_a_history_that_is_none_goes_through(messages: bytes) -> None:
     body = b'{"model":"up/stream-1","messages":' + messages + b"}"
 
     assert encoded(body) == body
+
+
+def test_what_only_responses_can_say_is_left_out() -> None:
+    """What came over that API is asked for all the same."""
+    own = {"include": ["x"], "max_tool_calls": 3, "truncation": "auto"}
+    asked = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], **own}
+    asked |= {"reasoning": {"summary": "auto"}, "reasoning_effort": "low"}
+    chat = Chat.parse(json.dumps(asked).encode(), translated=True)
+
+    sent = json.loads(OpenAIChat().encode(chat, DEPLOYMENT).body)
+
+    assert sent.keys() == {"model", "messages", "reasoning_effort"}
+
+
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
+FILE = {"type": "file", "file": {"filename": "a", "file_data": "data:x/y;base64,aGk="}}
+OK = {"type": "text", "text": "ok"}
+
+
+def said(text: str) -> dict[str, str]:
+    return {"type": "text", "text": text}
+
+
+def result(call: str, content: Any) -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": call, "content": content}
+
+
+def translated(**asked: Any) -> dict[str, Any]:
+    body = json.dumps({"model": "m", "messages": [], **asked}).encode()
+    chat = Chat.parse(body, translated=True)
+    sent: dict[str, Any] = json.loads(OpenAIChat().encode(chat, DEPLOYMENT).body)
+    return sent
+
+
+@pytest.mark.parametrize(
+    ("messages", "sent"),
+    [
+        (
+            [result("a", [OK, IMAGE]), result("b", "bad"), result("c", [FILE])],
+            [
+                result("a", [OK]),
+                result("b", "bad"),
+                result("c", "It is shown below."),
+                {
+                    "role": "user",
+                    "content": [
+                        said("What call a gave:"),
+                        IMAGE,
+                        said("What call c gave:"),
+                        FILE,
+                    ],
+                },
+            ],
+        ),
+        (
+            [result("a", [IMAGE]), {"role": "user", "content": [OK]}],
+            [
+                result("a", "It is shown below."),
+                {"role": "user", "content": [said("What call a gave:"), IMAGE, OK]},
+            ],
+        ),
+        (
+            [result("a", [IMAGE]), {"role": "user", "content": "So?"}],
+            [
+                result("a", "It is shown below."),
+                {"role": "user", "content": [said("What call a gave:"), IMAGE]},
+                {"role": "user", "content": "So?"},
+            ],
+        ),
+        ([result("a", [OK, OK])], [result("a", [OK, OK])]),
+    ],
+    ids=["several", "before-parts", "before-text", "text"],
+)
+def test_what_tools_show_is_shown_by_the_user(messages: Any, sent: Any) -> None:
+    """A result is text in OpenAI's format, and an image in it is refused."""
+    assert translated(messages=messages)["messages"] == sent
+
+
+def test_a_tool_that_another_provider_runs_is_asked_of_the_next() -> None:
+    """It may be one that has it."""
+    tools = [{"type": "web_search_20250305", "name": "web_search"}]
+
+    with pytest.raises(CapabilityMissingError) as raised:
+        translated(tools=tools)
+
+    assert raised.value.param == "tools[0].type"

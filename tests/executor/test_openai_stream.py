@@ -508,3 +508,14 @@ def test_any_stream_is_mended_or_fails(wholes: list[Any]) -> None:
 
     for usage in data_of(stream.usage_event(1)):
         ChatCompletionChunk.model_validate(json.loads(usage))
+
+
+def test_half_a_character_does_not_break_a_stream_off() -> None:
+    """Wherever in it: among the first events, and among those that are all alike."""
+    half = chunk({"content": "\ud83d"})
+
+    decoder, chunks = streamed(events(ROLE, half, HI, HI, HI, half, HI, STOP, USAGE))
+
+    assert decoder.failure is None
+    said = [each["choices"][0]["delta"].get("content") for each in chunks[1:-1]]
+    assert said == ["\ufffd", "Hi", "Hi", "Hi", "\ufffd", "Hi"]

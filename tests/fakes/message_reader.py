@@ -45,6 +45,7 @@ class MessageReader:
         assert self.message
 
     def _content_block_start(self, event: dict[str, Any]) -> None:
+        assert not self._open
         assert event["index"] == len(self.message["content"])
         self.message["content"].append(event["content_block"])
         self._open[event["index"]] = ""

@@ -2,17 +2,20 @@
 
 Where a provider takes fewer texts a call than were given, the calls that it takes are
 one attempt: it has succeeded if all of them have, and the first that fails ends it.
+One that says only then how many it takes is asked once more in smaller calls.
 """
 
 import asyncio
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 import msgspec
 
 from holdfast.model import Outcome, Usage
 from holdfast.rpc.limits import MESSAGE_BYTES
-from holdfast_executor.attempts import Record
+from holdfast_executor.attempts import Record, is_late
+from holdfast_executor.batch_sizes import BatchSizes
 from holdfast_executor.calling import (
     Caller,
     Outgoing,
@@ -22,6 +25,7 @@ from holdfast_executor.calling import (
 )
 from holdfast_executor.dialects import CapabilityMissingError, Decoded, ProviderError
 from holdfast_executor.dialects.embedding import (
+    MOST_CALLS,
     Embedder,
     EmbeddingCall,
     Vectors,
@@ -52,24 +56,36 @@ class _CallFailedError(Exception):
 class Embedding:
     """What one request asks of each deployment that is tried."""
 
-    def __init__(self, asked: Embeddings) -> None:
-        """Ask for the vectors of a request's inputs."""
+    def __init__(self, asked: Embeddings, batches: BatchSizes) -> None:
+        """Ask for the vectors of a request's inputs.
+
+        Args:
+            asked: The request.
+            batches: How many inputs deployments take in one call.
+        """
         self._asked = asked
+        self._batches = batches
         self._model = ""
 
     async def ask(
         self, caller: Caller, record: Record, _trace_id: str
     ) -> Answer | ProviderError:
         """Call a deployment for the vectors of all inputs."""
-        calls = translated(lambda: self._calls(record))
-        if isinstance(calls, ProviderError):
-            return calls
-        found = await self._made(caller, calls, record)
-        if isinstance(found, ProviderError):
-            return found
-        return self._answer(found, record)
+        deployment = record.step.deployment
+        most = self._batches.most(deployment.id)
+        while True:
+            calls = translated(partial(self._calls, record, most))
+            if isinstance(calls, ProviderError):
+                return calls
+            found = await self._made(caller, calls, record)
+            if not isinstance(found, ProviderError):
+                return self._answer(found, record)
+            sent = max(call.count for call in calls)
+            most = self._batches.smaller(deployment.id, found, sent)
+            if most is None or is_late(record.deadline):
+                return found
 
-    def _calls(self, record: Record) -> Sequence[EmbeddingCall]:
+    def _calls(self, record: Record, most: int | None) -> Sequence[EmbeddingCall]:
         deployment = record.step.deployment
         self._model = self._model or deployment.model_id
         if deployment.model_id != self._model:
@@ -85,7 +101,14 @@ class Embedding:
                 f"{deployment.id} has no embeddings: it speaks {deployment.dialect}.",
                 "model",
             )
-        return embedder.calls(self._asked, deployment)
+        parts = self._asked.parts(most)
+        if len(parts) > MOST_CALLS:
+            raise CapabilityMissingError(
+                f"This deployment embeds at most {MOST_CALLS * (most or 1)} inputs a "
+                "request.",
+                "input",
+            )
+        return [call for part in parts for call in embedder.calls(part, deployment)]
 
     async def _made(
         self, caller: Caller, calls: Sequence[EmbeddingCall], record: Record

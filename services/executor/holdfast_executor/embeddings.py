@@ -4,6 +4,7 @@ The bytes are the caller's own and nothing changes them: each attempt is
 translated afresh from here.
 """
 
+import dataclasses
 import functools
 from dataclasses import dataclass
 
@@ -91,3 +92,17 @@ class Embeddings:
             # One list of tokens.
             return [self.written_input]
         return items
+
+    def parts(self, most: int | None) -> list["Embeddings"]:
+        """Cut the request into ones of so many inputs at most, in their order."""
+        inputs = self.inputs
+        if most is None or len(inputs) <= most:
+            return [self]
+        return [
+            self._with(inputs[at : at + most]) for at in range(0, len(inputs), most)
+        ]
+
+    def _with(self, inputs: list[msgspec.Raw]) -> "Embeddings":
+        written = msgspec.Raw(_encode(inputs))
+        fields = {**self.fields, "input": written}
+        return dataclasses.replace(self, fields=fields, written_input=written)

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from holdfast.health import Rests, health_keys
 from holdfast.model import Deployment
+from holdfast_executor.batch_sizes import BatchSizes
 from holdfast_executor.hedging import HedgeBudget
 from holdfast_executor.retry_budget import RetryBudget
 from holdfast_executor.strays import Strays
@@ -74,3 +75,4 @@ class Lessons:
     strays: Strays = field(default_factory=Strays)
     hedges: HedgeBudget = field(default_factory=HedgeBudget)
     forms: TrackRecord = field(default_factory=TrackRecord)
+    batches: BatchSizes = field(default_factory=BatchSizes)

@@ -7,16 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast_executor.chat import Chat
-from holdfast_executor.structured.apart import Apart, Job
+from holdfast_executor.structured.apart import Apart, Finding, Job
 from holdfast_executor.structured.checker import Checker
-from holdfast_executor.structured.violations import Violation
 from holdfast_executor.structured.wish import wish_of
 
 
 class Untouched(Apart):
     """Fails a test that has anything checked apart."""
 
-    async def check(self, job: Job) -> tuple[Violation, ...]:
+    async def check(self, job: Job) -> Finding:
         raise AssertionError(job)
 
 

@@ -156,6 +156,46 @@ def test_what_is_wrong_is_told_in_place_where_there_is_little_of_it() -> None:
     assert not of_person.allow_telling(MANY_TAGS, 2)
 
 
+def test_what_is_wrong_with_a_long_text_is_told_in_place_if_it_is_one_thing() -> None:
+    """Each thing that is wrong quotes all of it."""
+    text = '"' + "a" * 100_000 + '"'
+    many = {"allOf": [{"maxLength": length} for length in range(1_000)]}
+
+    assert bounds({"maxLength": 7}).allow_telling(text, 1)
+    assert bounds(many).allow(text, 1)
+    assert not bounds(many).allow_telling(text, 1)
+
+
+def test_a_long_text_and_many_formats_are_too_much_together() -> None:
+    """Each of them reads all of it."""
+    formats = bounds({"allOf": [{"format": "uri"}] * 1_000})
+
+    assert formats.allow('"' + "a" * 100 + '"', 1)
+    assert not formats.allow('"' + "a" * 100_000 + '"', 1)
+
+
+def unevaluated(keyword: str, times: int) -> dict[str, Any]:
+    """Ask what is left unevaluated of what asks the same of others, and so on."""
+    schema = doubling("anyOf", times)
+    for each in schema["$defs"].values():
+        each[keyword] = False
+    return schema
+
+
+@pytest.mark.parametrize("keyword", ["unevaluatedItems", "unevaluatedProperties"])
+def test_asking_what_is_left_unevaluated_multiplies(keyword: str) -> None:
+    """Twenty lines of it take minutes to compile: that is done apart."""
+    extended = {
+        "allOf": [{"properties": {"a": {"type": "string"}}, "required": ["a"]}],
+        "properties": {"b": {"type": "integer"}},
+        keyword: False,
+    }
+
+    assert bounds(extended).allow('{"a": "x", "b": 1}', 1)
+    assert not bounds(unevaluated(keyword, 8)).is_known
+    assert not bounds(unevaluated(keyword, 500)).is_known
+
+
 @pytest.mark.parametrize(
     ("pattern", "least", "most"),
     [

@@ -9,29 +9,52 @@ import pytest
 
 from holdfast.errors import RequestMalformedError
 from holdfast_executor.chat import Chat
-from holdfast_executor.structured.apart import Apart, Job, TooLongError
+from holdfast_executor.structured.apart import Apart, Finding, Job, TooLongError
 from holdfast_executor.structured.checker import Checker
-from holdfast_executor.structured.violations import Unfit, Violation
+from holdfast_executor.structured.violations import Unfit
 from holdfast_executor.structured.wish import Wish, wish_of
 
 
 class Untouched(Apart):
     """Fails a test that has anything checked apart."""
 
-    async def check(self, job: Job) -> tuple[Violation, ...]:
+    async def check(self, job: Job) -> Finding:
         raise AssertionError(job)
 
 
 class Refusing(Apart):
     """Never finds anything out."""
 
-    async def check(self, job: Job) -> tuple[Violation, ...]:
+    async def check(self, job: Job) -> Finding:
         raise TooLongError
+
+
+class Slow(Apart):
+    """Takes too long for answers, however short."""
+
+    checked = 0
+
+    async def check(self, job: Job) -> Finding:
+        if job.text is None:
+            return Finding()
+        self.checked += 1
+        raise TooLongError
+
+
+OBJECT = {"type": "json_object"}
+
+
+def patient() -> Checker:
+    """Give one that finds out on a busy machine, too."""
+    return Checker(Apart(time_limit_s=60))
 
 
 def wish(schema: Any, *, strict: bool = True) -> Wish:
     named = {"name": "n", "schema": schema, "strict": strict}
-    wanted = {"type": "json_schema", "json_schema": named}
+    return formed({"type": "json_schema", "json_schema": named})
+
+
+def formed(wanted: Any) -> Wish:
     body = {"model": "m", "messages": [], "response_format": wanted}
     found = wish_of(Chat.parse(json.dumps(body).encode()))
     assert found is not None
@@ -195,7 +218,7 @@ async def test_a_schema_that_takes_too_long_to_compile_is_refused() -> None:
     ("text", "keyword"),
     [
         ("[" * 101 + "]" * 101, "depth"),
-        ("[" * 100_000 + "]" * 100_000, "json"),
+        ("[" * 40_000 + "]" * 40_000, "json"),
         ('"\\ud800"', "json"),
         ("NaN", "json"),
         ('{"a": 1,}', "json"),
@@ -211,13 +234,91 @@ async def test_what_is_no_json_that_can_be_used_does_not_fit(
     assert keywords(await read({}, text)) == [("", keyword)]
 
 
+HOSTILE = (
+    *("```", "``` ", "[", "{", '{"', "```\n", "<think>", "```json\n{\n"),
+    "```\n{}\n```\n",
+)
+
+
 async def test_hostile_words_around_an_answer_are_searched_in_time() -> None:
     """Fences and brackets without end take no longer than they are long."""
     checker = Checker(Untouched())
-    for noise in ("```", "``` ", "[", "{", '{"', "```\n", "<think>", "```json\n{\n"):
-        text = noise * 100_000
+    for noise in HOSTILE:
+        text = noise * 40_000
 
         assert isinstance(await read({"type": "object"}, text, checker), Unfit)
+
+
+async def test_blocks_without_end_are_no_answer() -> None:
+    """Each of them would be checked."""
+    text = "```\n{}\n```\n"
+
+    assert await read({"type": "object"}, text * 16) == "{}"
+    assert keywords(await read({"type": "object"}, text * 17)) == [("", "json")]
+
+
+async def test_who_takes_too_long_is_not_asked_again_of_the_same_answer() -> None:
+    """Not for every block of it."""
+    apart = Slow()
+    wanted = wish({"pattern": "(?=a)"})
+    checker = Checker(apart)
+    await checker.prepare(wanted)
+
+    found = await checker.check(wanted, "```\n{}\n```\n" * 9)
+
+    assert keywords(found) == [("", "time")]
+    assert apart.checked == 1
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [{"type": "json_object"}, {"type": "json_schema", "json_schema": {"schema": {}}}],
+    ids=["object", "schema"],
+)
+async def test_an_answer_of_very_many_parts_is_checked_apart(wanted: Any) -> None:
+    """Others need not wait until it is looked through."""
+    wide = '{"a": [' + ",".join(["[]"] * 60_000) + "]}"
+    deep = '{"b": ' + "[" * 100 + "]" * 100 + "," + wide[1:]
+    asked = formed(wanted)
+    checker = patient()
+    await checker.prepare(asked)
+
+    assert await checker.check(asked, f"```json\n{wide}\n```") == wide
+    assert keywords(await checker.check(asked, wide[:-1])) == [("", "json")]
+    assert keywords(await checker.check(asked, deep)) == [("", "depth")]
+    assert keywords(await Checker(Slow()).check(formed(OBJECT), wide)) == [("", "time")]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"type": "xml", "xml": {"root": "answer"}},
+        {
+            "type": "json_schema",
+            "json_schema": {
+                "schema": {"items": {"anyOf": [{"type": "integer"}] * 9}},
+                "via": "xml",
+            },
+        },
+    ],
+    ids=["xml", "by-way-of-xml"],
+)
+async def test_xml_of_very_many_elements_is_read_apart(wanted: Any) -> None:
+    """With the same finding."""
+    asked = formed(wanted)
+    few = "<answer>" + "<item>7</item>" * 3 + "</answer>"
+    many = "<answer>" + "<item>7</item>" * 20_000 + "</answer>"
+    checker = patient()
+    hasty = Checker(Slow())
+    await checker.prepare(asked)
+
+    is_json = asked.via_xml
+    assert await checker.check(asked, f"So: {many}") == (
+        json.dumps([7] * 20_000, separators=(",", ":")) if is_json else many
+    )
+    assert await hasty.check(asked, few) == ("[7,7,7]" if is_json else few)
+    assert keywords(await hasty.check(asked, many)) == [("", "time")]
+    assert keywords(await checker.check(asked, many[:-1])) == [("", "xml")]
 
 
 async def test_schemas_are_kept_as_long_as_there_is_room() -> None:

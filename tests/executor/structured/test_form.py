@@ -64,6 +64,7 @@ def test_the_callers_own_chat_is_sent_where_the_dialect_has_a_way(
         ("openai-chat", frozenset(), False),
         ("openai-chat", frozenset({Capability.JSON_SCHEMA}), False),
         ("openai-chat", TOLD, True),
+        ("openai-responses", TOLD, True),
         ("anthropic-messages", TOLD, False),
         ("gemini", TOLD, False),
     ],

@@ -1,5 +1,6 @@
 """JSON that a model writes as XML: what it is shown, and what is read."""
 
+import json
 from typing import Any
 
 import pytest
@@ -7,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast_cli.demo.wording import written
-from holdfast_executor.structured.xml_answer import ANSWER, example_of, value_of
+from holdfast_executor.structured.xml_answer import (
+    ANSWER,
+    example_of,
+    json_of,
+    value_of,
+)
 from holdfast_executor.structured.xml_text import document
 
 EVERYTHING = {
@@ -128,4 +134,12 @@ def test_any_value_comes_back(value: Any) -> None:
     """Written as a model would that does as it is told."""
     xml = written(value, ANSWER)
 
-    assert value_of(document(xml, ANSWER)[1], schema_of(value)) == value
+    assert json.loads(json_of(document(xml, ANSWER)[1], schema_of(value))) == value
+
+
+@pytest.mark.parametrize("digits", ["12345678901234567.89", "0.10", "1" * 40, "-0.0"])
+def test_a_number_keeps_its_digits(digits: str) -> None:
+    """A float would have others."""
+    element = document(f"<answer>{digits}</answer>", ANSWER)[1]
+
+    assert json_of(element, {"type": "number"}) == digits

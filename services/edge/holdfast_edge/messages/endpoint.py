@@ -7,7 +7,7 @@ from starlette.types import Receive, Scope, Send
 
 from holdfast.api.executor.v1 import executor_service_pb2 as executor_pb
 from holdfast.errors import GatewayError
-from holdfast.ports import ResolveModelRequest, Resolver
+from holdfast.ports import Resolver
 from holdfast_edge import errors
 from holdfast_edge.auth import api_key_digest
 from holdfast_edge.body import read_json_body
@@ -16,11 +16,11 @@ from holdfast_edge.decoding import malformed
 from holdfast_edge.formats import Exchange, Format
 from holdfast_edge.headers import Head
 from holdfast_edge.messages.answer import message_of
-from holdfast_edge.messages.errors import anthropic_shape
+from holdfast_edge.messages.errors import messages_shape
 from holdfast_edge.messages.request import chat_of
 from holdfast_edge.messages.stream import MessageStream
 from holdfast_edge.reply import send_json
-from holdfast_edge.requirements import requirements
+from holdfast_edge.token_estimates import input_tokens
 
 
 class _MessageEvents:
@@ -33,7 +33,7 @@ class _MessageEvents:
 
     def failed(self, error: GatewayError, trace_id: str) -> bytes:
         """Say why the answer is not whole."""
-        return b"event: error\n" + errors.render(error, trace_id, anthropic_shape).event
+        return b"event: error\n" + errors.render(error, trace_id, messages_shape).event
 
 
 def _read(body: bytes, head: Head) -> Exchange:
@@ -47,7 +47,7 @@ MESSAGES = Format(
     "messages",
     executor_pb.SURFACE_ANTHROPIC_MESSAGES,
     read=_read,
-    error_shape=anthropic_shape,
+    error_shape=messages_shape,
 )
 
 
@@ -57,23 +57,12 @@ class CountTokens:
 
     resolver: Resolver
     surface: str = "count_tokens"
-    error_shape: errors.Shape = anthropic_shape
+    error_shape: errors.Shape = messages_shape
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with the estimate that deployments are chosen by."""
         head = Head.of(scope)
         digest = api_key_digest(head)
-        body = chat_of(await read_json_body(head, receive))
-        chat = parse_chat(body)
-        needed = requirements(chat, body)
-        # Whoever may not use the model learns nothing about it.
-        await self.resolver.resolve_model(
-            ResolveModelRequest(
-                digest,
-                chat.model,
-                requirements=needed,
-                validate_only=True,
-                trace_id=head.trace_id,
-            )
-        )
-        await send_json(send, {"input_tokens": needed.input_tokens})
+        chat = chat_of(await read_json_body(head, receive))
+        counted = await input_tokens(self.resolver, digest, chat, head)
+        await send_json(send, {"input_tokens": counted})

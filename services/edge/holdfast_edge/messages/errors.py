@@ -3,6 +3,7 @@
 from typing import Any
 
 from holdfast_edge import errors
+from holdfast_edge.field_names import FieldNames
 
 ANTHROPIC_VERSION = b"anthropic-version"
 """The header that each client of Anthropic's API sends, and no other."""
@@ -37,3 +38,18 @@ def anthropic_shape(fields: dict[str, Any], response: errors.Response) -> Any:
         "error": {**fields, "type": kind, **({"details": details} if details else {})},
         "request_id": fields["trace_id"],
     }
+
+
+_FIELDS = FieldNames(
+    {
+        r"response_format\.json_schema": "output_config.format",
+        r"response_format": "output_config.format",
+        r"reasoning_effort": "output_config.effort",
+        r"stop": "stop_sequences",
+        r"tools\[(\d+)\]\.function\.parameters": r"tools[\1].input_schema",
+        r"tools\[(\d+)\]\.function": r"tools[\1]",
+    }
+)
+
+messages_shape = _FIELDS.shaping(anthropic_shape)
+"""Writes an error of Anthropic Messages, with the names that fields have there."""

@@ -11,8 +11,17 @@ from typing import Any
 
 import msgspec
 
+from holdfast_edge.carried import joined
 from holdfast_edge.decoding import decode, malformed
 from holdfast_edge.messages.carried import unwrapped
+from holdfast_edge.messages.values import (
+    blocks_of,
+    count_of,
+    flag_of,
+    mark_of,
+    text_of,
+)
+from holdfast_edge.messages.wishes import choice_of, output_of, tools_of
 
 _encode = msgspec.json.Encoder().encode
 _object = msgspec.json.Decoder(dict[str, Any])
@@ -40,8 +49,6 @@ _NOT_SERVED = {
 }
 """Fields without which the answer would not be what was asked for."""
 
-_CHOICES = {"auto": "auto", "any": "required", "none": "none"}
-
 
 def chat_of(body: bytes, betas: str = "") -> bytes:
     """Write the chat.
@@ -63,21 +70,21 @@ def chat_fields(asked: dict[str, Any], betas: str = "") -> dict[str, Any]:
         if asked.get(name):
             raise malformed(name, f"is not served: {remedy}")
     chat: dict[str, Any] = {
-        "model": _text(asked.get("model"), "model"),
+        "model": text_of(asked.get("model"), "model"),
         "messages": [*_system(asked.get("system")), *_conversation(asked)],
     }
     if asked.get("max_tokens") is not None:
-        chat["max_tokens"] = _count(asked["max_tokens"], "max_tokens")
+        chat["max_tokens"] = count_of(asked["max_tokens"], "max_tokens")
     chat |= {name: asked[name] for name in _AS_IT_IS if asked.get(name) is not None}
     if stops := asked.get("stop_sequences"):
         chat["stop"] = stops
-    if tools := [*_tools(asked.get("tools"))]:
+    if tools := [*tools_of(asked.get("tools"))]:
         chat["tools"] = tools
-    chat |= _choice(asked.get("tool_choice"))
-    chat |= _output(asked)
+    chat |= choice_of(asked.get("tool_choice"))
+    chat |= output_of(asked)
     if named := [beta.strip() for beta in betas.split(",") if beta.strip()]:
         chat["betas"] = named
-    if asked.get("stream"):
+    if flag_of(asked.get("stream"), "stream"):
         chat |= {"stream": True, "stream_options": {"include_usage": True}}
     return chat
 
@@ -90,7 +97,7 @@ def _system(system: object) -> Iterator[dict[str, Any]]:
         return
     parts = [
         _text_part(block, f"system[{place}]")
-        for place, block in _blocks(system, "system")
+        for place, block in blocks_of(system, "system")
     ]
     yield {"role": "system", "content": parts}
 
@@ -109,11 +116,11 @@ def _conversation(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if isinstance(content, str):
             yield {"role": role, "content": content}
         elif role == "assistant":
-            yield _assistant(_blocks(content, f"{at}.content"), f"{at}.content")
+            yield _assistant(blocks_of(content, f"{at}.content"), f"{at}.content")
         elif role == "system":
             yield from _system(content)
         else:
-            yield from _user(_blocks(content, f"{at}.content"), f"{at}.content")
+            yield from _user(blocks_of(content, f"{at}.content"), f"{at}.content")
 
 
 def _user(
@@ -135,7 +142,7 @@ def _result(block: dict[str, Any], at: str) -> dict[str, Any]:
     if isinstance(content, list):
         content = [
             part
-            for place, inner in _blocks(content, f"{at}.content")
+            for place, inner in blocks_of(content, f"{at}.content")
             for part in _parts(inner, f"{at}.content[{place}]")
         ]
     elif content is None:
@@ -144,12 +151,12 @@ def _result(block: dict[str, Any], at: str) -> dict[str, Any]:
         raise malformed(f"{at}.content", "must be text or an array of blocks")
     result: dict[str, Any] = {
         "role": "tool",
-        "tool_call_id": _text(block.get("tool_use_id"), f"{at}.tool_use_id"),
+        "tool_call_id": text_of(block.get("tool_use_id"), f"{at}.tool_use_id"),
         "content": content,
     }
     if block.get("is_error") is True:
         result["is_error"] = True
-    return result | _mark(block)
+    return result | mark_of(block)
 
 
 def _assistant(blocks: list[tuple[int, dict[str, Any]]], at: str) -> dict[str, Any]:
@@ -192,11 +199,11 @@ class _Turn:
         if content is None:
             self.thinking.append(block)
         else:
-            self.carried |= content
+            self.carried = joined(self.carried, content)
 
     def calls_tool(self, block: dict[str, Any], at: str) -> None:
         self.calls.append(_call(block, at))
-        self.mark = _mark(block)
+        self.mark = mark_of(block)
 
     def message(self) -> dict[str, Any]:
         message: dict[str, Any] = {"role": "assistant", "content": self.parts or None}
@@ -229,10 +236,10 @@ def _call(block: dict[str, Any], at: str) -> dict[str, Any]:
     if given is not None and not isinstance(given, dict):
         raise malformed(f"{at}.input", "must be an object")
     return {
-        "id": _text(block.get("id"), f"{at}.id"),
+        "id": text_of(block.get("id"), f"{at}.id"),
         "type": "function",
         "function": {
-            "name": _text(block.get("name"), f"{at}.name"),
+            "name": text_of(block.get("name"), f"{at}.name"),
             "arguments": _encode(given or {}).decode(),
         },
     }
@@ -250,7 +257,7 @@ def _text_part(block: dict[str, Any], at: str) -> dict[str, Any]:
     text = block.get("text")
     if not isinstance(text, str):
         raise malformed(f"{at}.text", "must be text")
-    return {"type": "text", "text": text} | _mark(block)
+    return {"type": "text", "text": text} | mark_of(block)
 
 
 def _texts(block: dict[str, Any], at: str) -> list[dict[str, Any]]:
@@ -259,7 +266,7 @@ def _texts(block: dict[str, Any], at: str) -> list[dict[str, Any]]:
 
 def _image(block: dict[str, Any], at: str) -> list[dict[str, Any]]:
     uri = _uri(_source(block, at), f"{at}.source")
-    return [{"type": "image_url", "image_url": {"url": uri}} | _mark(block)]
+    return [{"type": "image_url", "image_url": {"url": uri}} | mark_of(block)]
 
 
 def _document(block: dict[str, Any], at: str) -> list[dict[str, Any]]:
@@ -267,24 +274,24 @@ def _document(block: dict[str, Any], at: str) -> list[dict[str, Any]]:
     if source.get("type") == "content":
         inner = source.get("content")
         if isinstance(inner, str):
-            return [{"type": "text", "text": inner} | _mark(block)]
+            return [{"type": "text", "text": inner} | mark_of(block)]
         return [
             part
-            for place, each in _blocks(inner, f"{at}.source.content")
+            for place, each in blocks_of(inner, f"{at}.source.content")
             for part in _parts(each, f"{at}.source.content[{place}]")
         ]
     is_text = source.get("media_type") == "text/plain"
     title = block.get("title") or ("document.txt" if is_text else "document.pdf")
     file = {"filename": title, "file_data": _uri(source, f"{at}.source")}
-    return [{"type": "file", "file": file} | _mark(block)]
+    return [{"type": "file", "file": file} | mark_of(block)]
 
 
 def _search_result(block: dict[str, Any], at: str) -> list[dict[str, Any]]:
     """Write a result that the caller found as the text it is."""
     said = [str(block.get("title") or ""), str(block.get("source") or "")]
-    for place, inner in _blocks(block.get("content"), f"{at}.content"):
+    for place, inner in blocks_of(block.get("content"), f"{at}.content"):
         said.append(_text_part(inner, f"{at}.content[{place}]")["text"])
-    return [{"type": "text", "text": "\n".join(filter(None, said))} | _mark(block)]
+    return [{"type": "text", "text": "\n".join(filter(None, said))} | mark_of(block)]
 
 
 _PARTS: dict[str, Callable[[dict[str, Any], str], list[dict[str, Any]]]] = {
@@ -306,12 +313,14 @@ def _source(block: dict[str, Any], at: str) -> dict[str, Any]:
 def _uri(source: dict[str, Any], at: str) -> str:
     match source.get("type"):
         case "url":
-            return _text(source.get("url"), f"{at}.url")
+            return text_of(source.get("url"), f"{at}.url")
         case "base64":
-            media_type = _text(source.get("media_type"), f"{at}.media_type")
-            return f"data:{media_type};base64,{_text(source.get('data'), f'{at}.data')}"
+            media_type = text_of(source.get("media_type"), f"{at}.media_type")
+            return (
+                f"data:{media_type};base64,{text_of(source.get('data'), f'{at}.data')}"
+            )
         case "text":
-            text = _text(source.get("data"), f"{at}.data")
+            text = text_of(source.get("data"), f"{at}.data")
             encoded = base64.b64encode(text.encode()).decode()
             return f"data:text/plain;base64,{encoded}"
     raise malformed(
@@ -319,89 +328,3 @@ def _uri(source: dict[str, Any], at: str) -> str:
         "must be base64, url or text: files that one provider stores are not had "
         "elsewhere",
     )
-
-
-def _tools(tools: object) -> Iterator[dict[str, Any]]:
-    """Yield functions as OpenAI writes them, and Anthropic's own tools as they are."""
-    if tools is None:
-        return
-    for place, tool in _blocks(tools, "tools"):
-        if tool.get("type") not in (None, "custom"):
-            yield tool
-            continue
-        at = f"tools[{place}]"
-        schema = tool.get("input_schema")
-        if not isinstance(schema, dict):
-            raise malformed(f"{at}.input_schema", "must be an object")
-        function: dict[str, Any] = {"name": _text(tool.get("name"), f"{at}.name")}
-        if tool.get("description"):
-            function["description"] = tool["description"]
-        function["parameters"] = schema
-        if tool.get("strict") is True:
-            function["strict"] = True
-        yield {"type": "function", "function": function} | _mark(tool)
-
-
-def _choice(choice: object) -> dict[str, Any]:
-    if choice is None:
-        return {}
-    if not isinstance(choice, dict):
-        raise malformed("tool_choice", "must be an object")
-    written: dict[str, Any] = {}
-    kind = choice.get("type")
-    if kind == "tool":
-        name = _text(choice.get("name"), "tool_choice.name")
-        written["tool_choice"] = {"type": "function", "function": {"name": name}}
-    elif isinstance(kind, str) and kind in _CHOICES:
-        written["tool_choice"] = _CHOICES[kind]
-    else:
-        raise malformed("tool_choice.type", "must be auto, any, tool or none")
-    if choice.get("disable_parallel_tool_use") is True:
-        written["parallel_tool_calls"] = False
-    return written
-
-
-def _output(asked: dict[str, Any]) -> dict[str, Any]:
-    """Write how hard to think, and what the answer is to look like."""
-    config = asked.get("output_config")
-    if config is not None and not isinstance(config, dict):
-        raise malformed("output_config", "must be an object")
-    config = config or {}
-    written: dict[str, Any] = {}
-    if config.get("effort") is not None:
-        written["output_config"] = {"effort": config["effort"]}
-    shape = config.get("format") or asked.get("output_format")
-    if shape is None:
-        return written
-    if not isinstance(shape, dict) or shape.get("type") != "json_schema":
-        raise malformed("output_config.format", "must be of type json_schema")
-    if not isinstance(shape.get("schema"), dict):
-        raise malformed("output_config.format.schema", "must be an object")
-    written["response_format"] = {
-        "type": "json_schema",
-        "json_schema": {"name": "answer", "schema": shape["schema"], "strict": True},
-    }
-    return written
-
-
-def _blocks(content: object, at: str) -> list[tuple[int, dict[str, Any]]]:
-    if isinstance(content, list) and all(isinstance(each, dict) for each in content):
-        return list(enumerate(content))
-    raise malformed(at, "must be text or an array of objects")
-
-
-def _mark(block: dict[str, Any]) -> dict[str, Any]:
-    mark = block.get("cache_control")
-    return {"cache_control": mark} if isinstance(mark, dict) else {}
-
-
-def _text(value: object, at: str) -> str:
-    if isinstance(value, str) and value:
-        return value
-    raise malformed(at, "must be text" if value is not None else "is missing")
-
-
-def _count(value: object, at: str) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return value
-    raise malformed(at, "must be a positive whole number")

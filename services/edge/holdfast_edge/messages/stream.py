@@ -1,6 +1,7 @@
 """From the events of a streamed chat to those of a streamed Message."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -19,18 +20,50 @@ _encode = msgspec.json.Encoder().encode
 
 _DATA = b"data: "
 
+_CALLS = frozenset({"role", "tool_calls"})
+"""What is in a chunk that says nothing but a call."""
+
+
+@dataclass(slots=True)
+class _Call:
+    """A call of a tool, as far as it has come.
+
+    Attributes:
+        begun: The block that it begins with.
+        before: A block that stands before it, if any.
+        arguments: In pieces.
+        passed: How many of them have been passed on.
+    """
+
+    begun: dict[str, Any]
+    before: dict[str, Any] | None = None
+    arguments: list[str] = field(default_factory=list)
+    passed: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its arguments are a JSON value, so that no more of them can come."""
+        try:
+            _decode("".join(self.arguments))
+        except (ValueError, RecursionError):
+            return False
+        return True
+
 
 class MessageStream:
-    """One answer being passed on. Blocks are opened as they come, one after another.
+    """One answer being passed on. Blocks follow one another, as clients expect them.
 
-    Calls stay open to the end: a provider may write several at a time.
+    A provider may write several calls at a time: they are passed on one by one.
     """
 
     def __init__(self) -> None:
         self._begun = False
         self._index = -1
         self._open = ""
-        self._calls: dict[int, int] = {}
+        self._calls: dict[int, _Call] = {}
+        self._waiting: list[_Call] = []
+        self._later: list[dict[str, Any]] = []
+        self._call: _Call | None = None
         self._stop_reason = "end_turn"
         self._usage: dict[str, Any] = {}
 
@@ -44,8 +77,12 @@ class MessageStream:
 
     def end(self) -> bytes:
         """Write how the answer ended."""
-        opened = sorted(self._calls.values())
-        closing = [*self._close(), *(_stop(index) for index in opened)]
+        closing = [*self._close()]
+        while self._waiting:
+            closing += [*self._next_call(), *self._close()]
+        for delta in self._later:
+            closing += self._say(delta)
+        closing += self._close()
         last = {
             "type": "message_delta",
             "delta": {"stop_reason": self._stop_reason, "stop_sequence": None},
@@ -82,6 +119,17 @@ class MessageStream:
         yield _event({"type": "ping"})
 
     def _delta(self, delta: dict[str, Any]) -> Iterator[bytes]:
+        call = self._call
+        if call is None or _CALLS.issuperset(delta) or call.is_whole:
+            yield from self._say(delta)
+        else:
+            # A block would end the call, of which there is more to come.
+            self._later.append(delta)
+        for each in delta.get("tool_calls") or ():
+            yield from self._take_call(each)
+
+    def _say(self, delta: dict[str, Any]) -> Iterator[bytes]:
+        """Pass on what is said, the calls left out."""
         if thought := delta.get("reasoning_content"):
             yield from self._opened("thinking", {"thinking": "", "signature": ""})
             yield self._piece({"type": "thinking_delta", "thinking": thought})
@@ -93,8 +141,6 @@ class MessageStream:
         if text := delta.get("content") or delta.get("refusal"):
             yield from self._opened("text", {"text": ""})
             yield self._piece({"type": "text_delta", "text": text})
-        for call in delta.get("tool_calls") or ():
-            yield from self._call(call)
 
     def _sign(self, block: dict[str, Any]) -> Iterator[bytes]:
         """End thinking with its signature, or pass on what has nothing else."""
@@ -110,26 +156,38 @@ class MessageStream:
         yield self._piece(signature)
         yield from self._close()
 
-    def _call(self, call: dict[str, Any]) -> Iterator[bytes]:
+    def _take_call(self, call: dict[str, Any]) -> Iterator[bytes]:
         place = call.get("index") or 0
         function = call.get("function") or {}
         if place not in self._calls:
-            if "extra_content" in call:
-                carried = wrapped({str(call.get("id")): call["extra_content"]})
-                yield from self._whole(carried)
-            yield from self._close()
-            self._index += 1
-            self._calls[place] = self._index
-            block: dict[str, Any] = {
-                "type": "tool_use",
-                "id": call.get("id") or "",
-                "name": function.get("name") or "",
-                "input": {},
-            }
-            yield _start(self._index, block)
+            self._calls[place] = _begun(call)
+            self._waiting.append(self._calls[place])
         if arguments := function.get("arguments"):
-            delta = {"type": "input_json_delta", "partial_json": arguments}
-            yield _piece(self._calls[place], delta)
+            self._calls[place].arguments.append(arguments)
+        yield from self._passed()
+        while self._waiting and (self._call is None or self._call.is_whole):
+            yield from self._next_call()
+
+    def _next_call(self) -> Iterator[bytes]:
+        """Pass on the call that has waited longest, as far as it has come."""
+        yield from self._close()
+        call = self._waiting.pop(0)
+        if call.before is not None:
+            yield from self._whole(call.before)
+        self._call = call
+        self._open = "tool_use"
+        self._index += 1
+        yield _start(self._index, call.begun)
+        yield from self._passed()
+
+    def _passed(self) -> Iterator[bytes]:
+        """Pass on what has come of the call whose turn it is."""
+        call = self._call
+        if call is not None:
+            for arguments in call.arguments[call.passed :]:
+                delta = {"type": "input_json_delta", "partial_json": arguments}
+                yield self._piece(delta)
+            call.passed = len(call.arguments)
 
     def _opened(self, kind: str, empty: dict[str, Any]) -> Iterator[bytes]:
         if self._open == kind:
@@ -148,10 +206,26 @@ class MessageStream:
     def _close(self) -> Iterator[bytes]:
         if self._open:
             self._open = ""
+            self._call = None
             yield _stop(self._index)
 
     def _piece(self, delta: dict[str, Any]) -> bytes:
         return _piece(self._index, delta)
+
+
+def _begun(call: dict[str, Any]) -> _Call:
+    function = call.get("function") or {}
+    name = str(call.get("id") or "")
+    carried = call.get("extra_content")
+    return _Call(
+        {
+            "type": "tool_use",
+            "id": name,
+            "name": function.get("name") or "",
+            "input": {},
+        },
+        None if carried is None else wrapped({name: carried}),
+    )
 
 
 def _start(index: int, block: dict[str, Any]) -> bytes:

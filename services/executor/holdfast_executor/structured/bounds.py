@@ -7,7 +7,7 @@ be ended. So an estimate that is far too high costs a little time and nothing el
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,9 @@ _BELOW = frozenset(
     }
 )
 """Keywords whose schemas are for what a value holds, by whatever name."""
+
+_ASKING = frozenset({"unevaluatedItems", "unevaluatedProperties"})
+"""Those of them that depend on what all the others say."""
 
 _BY_NAME = frozenset(
     {"dependencies", "dependentSchemas", "patternProperties", "properties"}
@@ -56,6 +59,26 @@ _MOST_WORK = 2_000_000
 _MOST_TELLING = 10_000
 """Steps after which what is wrong is still told in place. Telling takes 5 µs for each
 thing that is wrong, and 30 µs for each way in which alternatives fail."""
+
+_MOST_QUOTED = 2_000_000
+"""Characters that telling may quote: whatever is wrong with a value, all of it is
+written into the message, at 10 ns a character."""
+
+_MOST_UNEVALUATED = 100_000
+"""Steps of a schema that asks what others have left unevaluated. It is compiled with
+all that they refer to in place, once for each way to it: 10 ms."""
+
+_MOST_COUNTED = 10**12
+"""Steps: more are not told apart, since numbers without end take long themselves."""
+
+_FORMAT_STATES = 5
+"""Of a format: the slowest, names of hosts in any script, takes 45 ns a character."""
+
+_OF_TEXTS: Mapping[str, Callable[[Any], int]] = {
+    "format": lambda _: _FORMAT_STATES,
+    "pattern": lambda pattern: states_of(str(pattern)),
+}
+"""Keywords that read a text from end to end, and in how many states."""
 
 _MOST_FRAMES = 10_000
 """Nested calls while checking: some 300 bytes each, of a stack of 8 MiB."""
@@ -108,6 +131,10 @@ class Bounds:
 
     def allow_telling(self, text: str, deepest: int) -> bool:
         """Tell whether it is surely told soon what is wrong with such an answer."""
+        steps = max(level.steps for level in self._of(deepest))
+        # A value is quoted for itself and for each that holds it.
+        if len(text) * deepest * steps > _MOST_QUOTED:
+            return False
         return self._steps(text, deepest) <= _MOST_TELLING
 
     def _steps(self, text: str, deepest: int) -> int:
@@ -150,6 +177,7 @@ class _Graph:
         self._beside: list[list[int]] = []
         self._below: list[list[tuple[str | None, int]]] = []
         self._weights: list[tuple[int, int]] = []
+        self._unevaluated: set[int] = set()
         self._states = 0
         self._start = self._number(schema)
         for _ in range(_MOST_LOOKED_AT):
@@ -170,6 +198,12 @@ class _Graph:
             beside = self._beside[node]
             own_steps, own_states = self._weights[node]
             steps[node] = own_steps + sum(steps[each] for each in beside)
+            if node in self._unevaluated:
+                # Each of them is asked once more, and again by those that do so too.
+                steps[node] **= 2
+                if steps[node] > _MOST_UNEVALUATED:
+                    return UNKNOWN
+            steps[node] = min(steps[node], _MOST_COUNTED)
             states[node] = own_states + sum(states[each] for each in beside)
             chains[node] = 1 + max((chains[each] for each in beside), default=0)
         levels = [_Level(steps[self._start], states[self._start])]
@@ -280,6 +314,8 @@ class _Graph:
             elif keyword in _IN_PLACE:
                 beside += map(self._number, _schemas(value))
             elif keyword in _BELOW:
+                if keyword in _ASKING:
+                    self._unevaluated.add(number)
                 below += [(None, self._number(each)) for each in _schemas(value)]
             elif keyword in _BY_NAME and isinstance(value, dict):
                 numbers = [self._number(each) for each in value.values()]
@@ -290,8 +326,8 @@ class _Graph:
                     patterns += sum(map(states_of, value))
                 else:
                     beside += numbers
-            elif keyword == "pattern":
-                patterns += states_of(str(value))
+            elif keyword in _OF_TEXTS:
+                patterns += _OF_TEXTS[keyword](value)
             elif keyword not in _SILENT:
                 literals += _size(value)
         self._beside.append(beside)

@@ -10,18 +10,24 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from holdfast.errors import RequestMalformedError
-from holdfast_executor.structured.apart import Apart, Job, TooLongError
+from holdfast_executor.structured.apart import (
+    Apart,
+    Finding,
+    Job,
+    TooLongError,
+)
 from holdfast_executor.structured.bounds import UNKNOWN, Bounds, bounds_of
 from holdfast_executor.structured.json_text import (
     MOST_DEPTH,
     NoJsonError,
+    chosen,
     depth,
+    none_in_it,
     values,
 )
 from holdfast_executor.structured.violations import (
+    TOO_DEEP,
     PatternError,
     SchemaError,
     Unfit,
@@ -29,7 +35,7 @@ from holdfast_executor.structured.violations import (
     unfit,
 )
 from holdfast_executor.structured.wish import Kind, Wish
-from holdfast_executor.structured.xml_answer import ANSWER, value_of
+from holdfast_executor.structured.xml_answer import ANSWER, MOST_PARTS, json_of
 
 if TYPE_CHECKING:
     from holdfast_executor.structured.json_schema import JsonSchema
@@ -42,7 +48,18 @@ _LEAST_BYTES = 2_048
 """Of the schemas that are kept compiled, and what the smallest counts as: compiled,
 each takes some ten times that."""
 
-_encode = msgspec.json.Encoder().encode
+_MOST_WIDE = 50_000
+"""Objects and arrays in an answer that is read in place, in 20 ms."""
+
+_MOST_READ = 20_000
+"""Elements of XML that are read in place, each once for each part of a schema that may
+be about it: 20 ms."""
+
+_OBJECT = b'{"type":"object"}'
+
+
+_NO_OBJECT = (Violation("", "type", "it is no JSON object"),)
+_TOO_LONG = (Violation("", "time", "it takes too long to check"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +131,10 @@ class Checker:
         return Unfit(found, text)
 
     async def _json(self, wish: Wish, text: str) -> str | tuple[Violation, ...]:
+        if text.count("{") + text.count("[") > _MOST_WIDE:
+            job = Job(wish.schema or _OBJECT, formats=wish.strict, text=text)
+            judged = await self._found_apart(job)
+            return judged.violations or judged.text
         fitting: list[tuple[str, Any]] = []
         wrong: tuple[Violation, ...] = ()
         try:
@@ -122,55 +143,65 @@ class Checker:
                 if not found:
                     fitting.append((candidate, value))
                 wrong = wrong or found
+                if found == _TOO_LONG:
+                    return found
         except NoJsonError as error:
-            return (Violation("", "json", f"it is no JSON: {error.message}"),)
-        if not fitting:
-            return wrong
-        if any(value != fitting[0][1] for _, value in fitting):
-            # Which one was meant is a guess.
-            return (Violation("", "json", "there is more than one answer in it"),)
-        return fitting[0][0]
+            return none_in_it(error)
+        return chosen(fitting, wrong)
 
     async def _violations(
         self, wish: Wish, text: str, value: Any
     ) -> tuple[Violation, ...]:
         deepest = depth(value)
         if deepest > MOST_DEPTH:
-            return (Violation("", "depth", "it is nested too deeply"),)
+            return (TOO_DEEP,)
         if wish.kind is Kind.OBJECT:
-            if isinstance(value, dict):
-                return ()
-            return (Violation("", "type", "it is no JSON object"),)
+            return () if isinstance(value, dict) else _NO_OBJECT
+        found = await self._in_place(wish, text, value, deepest)
+        if found is None:
+            job = Job(wish.schema, formats=wish.strict, text=text)
+            return (await self._found_apart(job)).violations
+        return found
+
+    async def _in_place(
+        self, wish: Wish, text: str, value: Any, deepest: int
+    ) -> tuple[Violation, ...] | None:
+        """Say what is wrong with a value; None if that may take long."""
         known = await self._schema(wish)
         if known.compiled and known.bounds.allow(text, deepest):
             if known.compiled.takes(value):
                 return ()
             if known.bounds.allow_telling(text, deepest):
                 return known.compiled.violations(value)
-        job = Job(wish.schema, formats=wish.strict, text=text)
-        return await self._checked_apart(job)
+        return None
 
     async def _xml(self, wish: Wish, text: str) -> str | tuple[Violation, ...]:
-        from holdfast_executor.structured import xml_text  # noqa: PLC0415 - see above
+        parts = min(MOST_PARTS, wish.schema.count(b"{")) if wish.via_xml else 1
+        is_xsd = bool(wish.schema) and not wish.via_xml
+        if is_xsd or text.count("<") * parts > _MOST_READ:
+            job = Job(wish.schema, wish.root or ANSWER, wish.via_xml, text=text)
+            found = await self._found_apart(job)
+            if found.violations:
+                return found.violations
+            written = found.text
+        else:
+            from holdfast_executor.structured import (  # noqa: PLC0415 - see above
+                xml_text,
+            )
 
-        try:
-            found, element = xml_text.document(text, wish.root or ANSWER)
-        except xml_text.XmlError as error:
-            return (Violation("", error.keyword, error.message),)
-        if wish.via_xml:
-            value = value_of(element, wish.parsed)
-            written = _encode(value).decode()
-            return await self._violations(wish, written, value) or written
-        if wish.schema:
-            job = Job(wish.schema, xml_root=wish.root, text=found)
-            return await self._checked_apart(job) or found
-        return found
+            try:
+                written, element = xml_text.document(text, wish.root or ANSWER)
+            except xml_text.XmlError as error:
+                return (Violation("", error.keyword, error.message),)
+            if wish.via_xml:
+                written = json_of(element, wish.parsed)
+        return await self._json(wish, written) if wish.via_xml else written
 
-    async def _checked_apart(self, job: Job) -> tuple[Violation, ...]:
+    async def _found_apart(self, job: Job) -> Finding:
         try:
             return await self._apart.check(job)
         except TooLongError:
-            return (Violation("", "time", "it takes too long to check"),)
+            return Finding(violations=_TOO_LONG)
 
     async def _schema(self, wish: Wish) -> _Known:
         digest = wish.digest

@@ -34,9 +34,9 @@ _ABOUT_THE_FORM = re.compile(
 _UNASKABLE = frozenset({Outcome.REJECTED, Outcome.CAPABILITY_MISSING})
 _NOT_THE_CALLERS = _UNASKABLE | {Outcome.TOO_LONG}
 
-_OWN_WAYS = "openai-chat"
-"""The dialect that says natively what its provider may not know. The others have a way
-for every model: a grammar, a forced tool or words."""
+_OWN_WAYS = frozenset({"openai-chat", "openai-responses"})
+"""The dialects that say natively what their provider may not know. The others have a
+way for every model: a grammar, a forced tool or words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class Form:
         can = deployment.capabilities
         # One that states no capability at all says nothing, and is taken at that.
         lacks = bool(can) and Capability.JSON_SCHEMA not in can
-        if lacks and deployment.dialect == _OWN_WAYS:
+        if lacks and deployment.dialect in _OWN_WAYS:
             return in_words
         if self.record.refuses(deployment.id, self.wish.digest):
             return in_words

@@ -4,14 +4,16 @@ Models asked for JSON in words put it into a Markdown fence, introduce it, or
 explain it afterwards. All of that is left out; the JSON itself is never changed.
 """
 
+import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from holdfast_executor.structured.surroundings import bare, blocks
+from holdfast_executor.structured.violations import Violation
 
 _decode = msgspec.json.Decoder().decode
 
@@ -23,6 +25,9 @@ _BEGUN = re.compile(r"""\{\s*"|\[\s*["{[\d-]""")
 _MOST_OPENINGS = 16
 """Brackets that are tried as the beginning: prose holds a few, and each costs a
 reading of the rest."""
+
+_MOST_BLOCKS = 16
+"""Fenced blocks of one text: what holds more is a document, and no answer."""
 
 MOST_DEPTH = 100
 """Of an answer. What needs more is no data for a program."""
@@ -69,9 +74,33 @@ def values(text: str) -> Iterator[tuple[str, Any]]:
         raise inner or fault
 
 
+def chosen(
+    fitting: Sequence[tuple[str, Any]], wrong: tuple[Violation, ...]
+) -> str | tuple[Violation, ...]:
+    """Say which of the texts is the answer, or what is wrong.
+
+    Args:
+        fitting: Those that fit, each with its value.
+        wrong: What is wrong with the likeliest of the others.
+    """
+    if not fitting:
+        return wrong
+    if any(value != fitting[0][1] for _, value in fitting):
+        # Which one was meant is a guess.
+        return (Violation("", "json", "there is more than one answer in it"),)
+    return fitting[0][0]
+
+
+def none_in_it(error: NoJsonError) -> tuple[Violation, ...]:
+    """Say that a text holds no JSON."""
+    return (Violation("", "json", f"it is no JSON: {error.message}"),)
+
+
 def _within(text: str) -> Iterator[str]:
     """Give the parts of a text that may be JSON on their own."""
-    fenced = list(blocks(text))
+    fenced = list(itertools.islice(blocks(text), _MOST_BLOCKS + 1))
+    if len(fenced) > _MOST_BLOCKS:
+        return
     yield from fenced
     places = 0
     at = 0
@@ -111,12 +140,14 @@ def _read(text: str) -> Any:
 
 def depth(value: Any) -> int:
     """Say how deeply a value is nested: 1 for one that holds no other."""
-    most = 1
-    waiting = [(value, 1)]
-    while waiting:
-        each, level = waiting.pop()
-        below = each.values() if isinstance(each, dict) else each
-        if isinstance(each, dict | list):
-            most = max(most, level)
-            waiting += [(v, level + 1) for v in below if isinstance(v, dict | list)]
-    return most
+    level = 1
+    holding = [value]
+    while holding := [
+        within
+        for each in holding
+        if isinstance(each, (dict, list))
+        for within in (each.values() if isinstance(each, dict) else each)
+        if isinstance(within, (dict, list))
+    ]:
+        level += 1
+    return level

@@ -44,6 +44,9 @@ class Violation:
     message: str
 
 
+TOO_DEEP = Violation("", "depth", "it is nested too deeply")
+
+
 @dataclass(frozen=True, slots=True)
 class Unfit:
     """An answer that does not fit.

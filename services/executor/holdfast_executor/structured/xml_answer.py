@@ -8,7 +8,10 @@ XML does not tell a number from a text.
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, TypeAlias
+
+import msgspec
 
 ANSWER = "answer"
 """The root element."""
@@ -23,7 +26,7 @@ _NUMBER = re.compile(
     r"-?(?:0|[1-9]\d{0,300})(?P<rest>(?:\.\d{1,300})?(?:[eE][+-]?\d{1,4})?)"
 )
 
-_MOST_PARTS = 200
+MOST_PARTS = 200
 """Alternatives that are looked at for one value."""
 
 _MOST_SHOWN = 4
@@ -38,6 +41,8 @@ _WORDS = {
     "null": "",
 }
 
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
 Element: TypeAlias = Any
 """One of lxml's, which has no types."""
 
@@ -48,8 +53,13 @@ def example_of(schema: Mapping[str, Any]) -> str:
 
 
 def value_of(element: Element, schema: Mapping[str, Any]) -> Any:
-    """Read the JSON value that an element stands for."""
+    """Read the JSON value that an element stands for. Fractions are `Decimal`."""
     return _Schema(schema).value(element, [schema])
+
+
+def json_of(element: Element, schema: Mapping[str, Any]) -> str:
+    """Write the JSON that an element stands for."""
+    return _encode(value_of(element, schema)).decode()
 
 
 class _Schema:
@@ -97,10 +107,15 @@ class _Schema:
         return self._object(children, parts)
 
     def _items(self, children: Sequence[Element], parts: Sequence[Any]) -> list[Any]:
-        return [
-            self.value(child, self._of_item(parts, place))
-            for place, child in enumerate(children)
-        ]
+        values: list[Any] = []
+        # Behind those that have a schema of their own all have the same.
+        alone = max((len(part.get("prefixItems") or ()) for part in parts), default=0)
+        own: list[Any] = []
+        for place, child in enumerate(children):
+            if place <= alone:
+                own = self._of_item(parts, place)
+            values.append(self.value(child, own))
+        return values
 
     def _object(
         self, children: Sequence[Element], parts: Sequence[Any]
@@ -135,7 +150,7 @@ class _Schema:
         """Give the parts and all that they refer to and combine."""
         waiting = list(reversed(parts))
         seen: set[int] = set()
-        while waiting and len(seen) < _MOST_PARTS:
+        while waiting and len(seen) < MOST_PARTS:
             part = waiting.pop()
             if not isinstance(part, Mapping) or id(part) in seen:
                 continue
@@ -248,8 +263,9 @@ def _integer(text: str) -> Any:
 def _number(text: str) -> Any:
     if (whole := _integer(text)) is not _NONE:
         return whole
-    value = float(text) if _NUMBER.fullmatch(text) else math.inf
-    return value if math.isfinite(value) else _NONE
+    is_number = _NUMBER.fullmatch(text) and math.isfinite(float(text))
+    # As it is spelled: a float would say other digits.
+    return Decimal(text) if is_number else _NONE
 
 
 _READERS = {

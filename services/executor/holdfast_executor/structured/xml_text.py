@@ -4,6 +4,7 @@ Nothing is fetched, no entity is replaced, and a document type is not taken at a
 depth and size are bounded. The one module that knows lxml.
 """
 
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Any, TypeAlias
@@ -15,6 +16,9 @@ from holdfast_executor.structured.violations import SchemaError, Violation
 
 MOST_DEPTH = 100
 """Of elements, as for JSON. libxml2's own limit is 256."""
+
+_MOST_BLOCKS = 16
+"""Fenced blocks that are looked at, as for JSON."""
 
 _MOST_TOLD = 8
 _MOST_MESSAGE = 300
@@ -71,7 +75,7 @@ def document(text: str, root: str) -> tuple[str, Element]:
 def _candidates(text: str, root: str) -> Iterator[str]:
     if text.startswith("<"):
         yield text
-    yield from blocks(text)
+    yield from itertools.islice(blocks(text), _MOST_BLOCKS)
     name = rf"(?:[\w.-]+:)?{re.escape(root)}"
     begins = re.search(rf"<{name}(?=[\s/>])", text)
     if begins is None:
