@@ -26,6 +26,7 @@ _DIALECTS = {
     "bedrock": "bedrock-converse",
     "gcp": "gemini",
     "gemini": "gemini",
+    "openai-responses": "openai-responses",
     "vertex": "gemini",
 }
 """By the identifier's provider; every other custom endpoint speaks OpenAI's."""

@@ -23,7 +23,13 @@ BEGIN = b"data: "
 END = b"\n\n"
 """What is around the JSON of an event."""
 
-_WORDS = ("content", "reasoning_content", "reasoning", "reasoning_details")
+_WORDS = (
+    "content",
+    "extra_content",
+    "reasoning_content",
+    "reasoning",
+    "reasoning_details",
+)
 """What a delta may say without having begun something that has to be whole."""
 
 
@@ -37,6 +43,7 @@ class Held:
         obstacle: Why it cannot be taken up; empty if it can.
         answer_id: The `id` of its chunks; likewise `created`.
         is_finished: Whether it said why it ended.
+        attempts: How many were made for it under the plan by then.
     """
 
     text: str = ""
@@ -45,10 +52,16 @@ class Held:
     answer_id: str = ""
     created: int = 0
     is_finished: bool = False
+    attempts: int = 0
 
 
 class Delivered:
-    """Remembers a stream as it goes out, at next to no cost until it breaks off."""
+    """Remembers a stream as it goes out, at next to no cost until it breaks off.
+
+    Attributes:
+        tokens: About how many went out by the last time it was read, reasoning and
+            calls of tools included.
+    """
 
     def __init__(self, held: Held | None = None) -> None:
         """Begin.
@@ -61,11 +74,14 @@ class Delivered:
         self._characters = len(self._held.text)
         self._unread: list[bytes] = []
         self._unread_bytes = 0
+        self.tokens = 0
 
     def add(self, events: bytes) -> None:
         """Take whole events as they were sent."""
         if self._characters > _MOST_CHARACTERS:
-            self._held.pieces += events.count(BEGIN)
+            pieces = events.count(BEGIN)
+            self._held.pieces += pieces
+            self.tokens += pieces
             return
         self._unread.append(events)
         self._unread_bytes += len(events)
@@ -88,6 +104,7 @@ class Delivered:
             for choice in chunk.get("choices", ()):
                 held.is_finished |= bool(choice.get("finish_reason"))
                 delta = choice.get("delta") or {}
+                self.tokens += any(delta[name] for name in delta if name != "role")
                 held.obstacle = held.obstacle or obstacle(choice, delta)
                 if content := delta.get("content"):
                     self._texts.append(content)

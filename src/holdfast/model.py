@@ -17,9 +17,14 @@ DIALECTS = frozenset(
         "bedrock-invoke",
         "gemini",
         "openai-chat",
+        "openai-responses",
     }
 )
 """The wire formats this version speaks. The executor has a module for each."""
+
+RESPONSES_DIALECT = "openai-responses"
+"""The one in which what is asked over Responses is asked as it is, where a deployment
+speaks it beside `openai-chat`."""
 
 AUTHS = frozenset(
     {"bearer", "x-api-key", "api-key", "x-goog-api-key", "sigv4", "google", "none"}
@@ -49,6 +54,7 @@ class Capability(StrEnum):
     AUDIO_INPUT = "audio_input"
     VIDEO_INPUT = "video_input"
     EMBEDDINGS = "embeddings"
+    RESPONSES = "responses"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,13 @@ class Deployment:
     sealed_credential: bytes = field(default=b"", repr=False)
     trains_on_data: bool | None = None
     retention_days: int | None = None
+
+    @property
+    def speaks_responses(self) -> bool:
+        """Whether it can be asked over OpenAI's Responses."""
+        return self.dialect == RESPONSES_DIALECT or (
+            self.dialect == "openai-chat" and Capability.RESPONSES in self.capabilities
+        )
 
     def __hash__(self) -> int:
         # Its id is as good as all its fields, and looked up many times a request.
@@ -530,6 +543,7 @@ class Outcome(Enum):
     CAPABILITY_MISSING = 12
     TOO_LONG = 13
     FILTERED = 14
+    EXECUTOR_LOST = 15
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,7 @@ def _add_demo(commands: _Commands) -> None:
     fail.add_argument("target", metavar="PROVIDER", help="or a deployment's id")
     fail.add_argument("fault", metavar="FAULT", help=f"one of {', '.join(FAULTS)}")
     fail.add_argument("--times", type=int, help="for so many requests only")
+    fail.add_argument("--share", type=float, help="of the requests, e.g. 0.5")
     fail.add_argument("--retry-after", help="what the error's retry-after says")
     fail.add_argument("--after", type=int, help="events of content before it fails")
     fail.add_argument("--seconds", type=float, help="how late a slow answer begins")

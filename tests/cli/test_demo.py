@@ -27,7 +27,7 @@ from holdfast_cli.demo.control import (
     FaultOptions,
     status_table,
 )
-from holdfast_cli.demo.faults import FAULTS
+from holdfast_cli.demo.faults import FAULTS, Behaviour
 from holdfast_cli.demo.process import SimulatorProcess
 from holdfast_cli.demo.prompt_cache import LIFE_SECONDS, PromptCache
 from holdfast_cli.demo.scenario import MODELS, scenario
@@ -84,6 +84,43 @@ def chunks(gpt: openai.OpenAI, **fields: Any) -> list[ChatCompletionChunk]:
         model=MODEL, messages=HI, stream=True, **fields
     ) as stream:
         return list(stream)
+
+
+FORM = {
+    "type": "object",
+    "properties": {"n": {"type": "integer"}},
+    "required": ["n"],
+}
+
+
+def _formed(sim: SimulatedProviders, dialect: str, *, stream: bool) -> str:
+    """Ask for JSON in a form; return what is said."""
+    asked: dict[str, Any] = {"model": MODEL, "messages": HI, "stream": stream}
+    if dialect == "openai-chat":
+        named = {"name": "n", "schema": FORM}
+        asked["response_format"] = {"type": "json_schema", "json_schema": named}
+        path = "/chat/completions"
+    else:
+        wanted = {"type": "json_schema", "schema": FORM}
+        asked |= {"max_tokens": 99, "output_config": {"format": wanted}}
+        path = "/v1/messages"
+    uri, headers = sim.base_uri("aws", dialect) + path, {"anthropic-version": "1"}
+    answered = httpx.post(uri, json=asked, headers=headers)
+    assert answered.status_code == 200, answered.text
+    if not stream:
+        whole = answered.json()
+        message = whole["choices"][0]["message"] if "choices" in whole else whole
+        content = message["content"]
+        return str(content if isinstance(content, str) else content[0]["text"])
+    events = [
+        json.loads(line.removeprefix("data: "))
+        for line in answered.text.splitlines()
+        if line.startswith("data: {")
+    ]
+    if dialect == "openai-chat":
+        deltas = [each["choices"][0]["delta"] for each in events if each["choices"]]
+        return "".join(delta.get("content") or "" for delta in deltas)
+    return "".join(each.get("delta", {}).get("text", "") for each in events)
 
 
 class TestOpenAI:
@@ -314,6 +351,7 @@ class TestPromptCache:
         assert (warm, still_warm, cold) == (2, 2, 0)
 
 
+UNFIT = {name for name, fault in FAULTS.items() if fault.behaviour is Behaviour.UNFIT}
 STATUSES = {name: fault.status for name, fault in FAULTS.items() if fault.status != 200}
 
 
@@ -493,8 +531,8 @@ class TestFaults:
         assert (answer.stop_reason, answer.content) == ("refusal", [])
 
     def test_every_fault_shows_in_both_formats(self, sim: SimulatedProviders) -> None:
-        """No fault of the table is left without an effect."""
-        lasting = {"hang", "slow", "stall", "cut", "reset"}
+        """No fault of the table is left without an effect on an answer in words."""
+        lasting = {"hang", "slow", "stall", "cut", "reset", *UNFIT}
         for fault in FAULTS.keys() - lasting:
             for dialect, path in (
                 ("openai-chat", "/chat/completions"),
@@ -516,6 +554,72 @@ class TestFaults:
                     assert fine.status_code == 200
                     if (fault, stream) != ("no-done", False):
                         assert len(failed.content) != len(fine.content), fault
+
+    @pytest.mark.parametrize("stream", [False, True])
+    @pytest.mark.parametrize("dialect", ["openai-chat", "anthropic-messages"])
+    @pytest.mark.parametrize(
+        ("fault", "fits"),
+        [
+            ("fenced", "```json\n{}\n```"),
+            ("prose", "Of course, here it is: {}\nIs there anything else?"),
+            ("misfit", "[{}]"),
+        ],
+    )
+    def test_an_answer_may_lack_its_form(
+        self, sim: SimulatedProviders, fault: str, fits: str, dialect: str, stream: bool
+    ) -> None:
+        """What is right within is not right as the whole, streamed or not."""
+        said = _formed(sim, dialect, stream=stream)
+
+        sim.fail("aws", fault)
+
+        assert _formed(sim, dialect, stream=stream) == fits.format(said)
+        assert json.loads(said) == {"n": 0}
+
+    def test_an_answer_may_be_half_of_what_it_should_be(
+        self, sim: SimulatedProviders
+    ) -> None:
+        """It ends as if it were whole."""
+        sim.fail("aws", "broken")
+
+        said = _formed(sim, "openai-chat", stream=False)
+
+        with pytest.raises(json.JSONDecodeError):
+            json.loads(said)
+
+    def test_what_is_wrong_with_forms_takes_turns(
+        self, sim: SimulatedProviders
+    ) -> None:
+        """One fault stands for all of that kind."""
+        sim.fail("aws", "unfit")
+
+        said = {_formed(sim, "openai-chat", stream=False) for _ in range(8)}
+
+        assert len(said) == 4
+
+    def test_an_answer_in_words_needs_no_form(
+        self, sim: SimulatedProviders, gpt: openai.OpenAI
+    ) -> None:
+        """Where none is asked for, nothing is wrong."""
+        asked = {"model": MODEL, "messages": HI}
+        fine = gpt.chat.completions.create(**asked)
+
+        sim.fail("aws", "unfit")
+        said = gpt.chat.completions.create(**asked)
+
+        assert said.choices[0].message.content == fine.choices[0].message.content
+
+    def test_a_fault_of_a_share_of_the_requests(self) -> None:
+        """It shows as often as chance has it, and is counted when it does."""
+        drawn = iter([0.49, 0.5, 0.9, 0.0, 0.2])
+        with SimulatedProviders(chance=lambda: next(drawn)) as sim:
+            sim.fail("aws", "500", share=0.5, times=2)
+            body = {"model": MODEL, "messages": HI}
+            uri = sim.base_uri("aws") + "/chat/completions"
+
+            statuses = [httpx.post(uri, json=body).status_code for _ in range(5)]
+
+        assert statuses == [500, 200, 200, 500, 200]
 
     def test_a_fault_for_the_next_requests_only(
         self, sim: SimulatedProviders, gpt: openai.OpenAI
@@ -597,6 +701,13 @@ class TestControl:
         assert f"429 at {MODEL} eu-north-1" in table
         assert gpt.chat.completions.create(model=MODEL, messages=HI).choices
 
+    def test_failing_now_and_then(self, control: DemoControl) -> None:
+        """What is said and shown has how often."""
+        said = control.fail("aws", "unfit", FaultOptions(share=0.5, times=3))
+
+        assert said == "aws fails with unfit in 50% of cases for 3 requests"
+        assert "unfit in 50% (3 more)" in status_table(control.status())
+
     def test_an_unknown_provider_is_told_apart(self, control: DemoControl) -> None:
         """A slip of the finger gets a hint, and what there is."""
         with pytest.raises(DemoError, match=r"did you mean aws/claude-sonnet-4-5-eu"):
@@ -630,6 +741,9 @@ class TestControl:
             {"fault": "429"},
             {"provider": "aws", "fault": "boom"},
             {"provider": "aws", "fault": "429", "times": 0},
+            {"provider": "aws", "fault": "429", "share": 0},
+            {"provider": "aws", "fault": "429", "share": 1.5},
+            {"provider": "aws", "fault": "429", "share": "half"},
             {"provider": "aws", "fault": "429", "tims": 1},
         ],
     )

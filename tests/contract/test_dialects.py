@@ -62,6 +62,11 @@ ABSENT = {
     ("openai-chat", "images", "stream"): "answered in text: `plain`",
     ("openai-chat", "json-schema", "stream"): "streamed as text: `plain`",
     ("openai-chat", "multi-turn", "stream"): "streamed as text: `plain`",
+    ("openai-responses", "images", "response"): "answered in text: `plain`",
+    ("openai-responses", "images", "stream"): "answered in text: `plain`",
+    ("openai-responses", "json-schema", "stream"): "streamed as text: `plain`",
+    ("openai-responses", "multi-turn", "request"): "takes no stop sequences",
+    ("openai-responses", "multi-turn", "stream"): "streamed as text: `plain`",
 }
 """Why a dialect has no file of a kind in a case."""
 
@@ -72,6 +77,7 @@ PROVIDER_MODELS = {
     "bedrock-invoke": "eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
     "gemini": "gemini-2.5-flash",
     "openai-chat": "lab/claude-sonnet-4-5",
+    "openai-responses": "gpt-golden",
 }
 FETCHED = Media({"https://images.example/a.png": Fetched("image/png", "iVBORw0KGgoA")})
 """What is at the address that a case names, for who must be sent it."""

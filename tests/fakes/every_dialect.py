@@ -31,6 +31,7 @@ MODELS = {
     ),
     "gemini": ("gemini-3-pro", "gemini-3-pro-preview"),
     "openai-chat": ("gpt-5", "gpt-5-2025-08-07"),
+    "openai-responses": ("gpt-5-codex", "gpt-5-codex"),
 }
 """By dialect: a model's plain name, and its provider's name of it."""
 
@@ -41,6 +42,7 @@ SHOWN = {
     "bedrock-invoke": {"authorization": "Bearer t"},
     "gemini": {"x-goog-api-key": "k"},
     "openai-chat": {"authorization": "Bearer t"},
+    "openai-responses": {"authorization": "Bearer t"},
 }
 """What proves who sends."""
 
@@ -91,7 +93,7 @@ def ask(sim: SimulatedProviders, dialect: str, **request: Any) -> Told:
         headers=[*encoded.headers, *SHOWN[dialect].items()],
         timeout=30,
     )
-    context = AnswerContext(place.model_id, "chatcmpl-1", 1)
+    context = AnswerContext(place.model_id, "chatcmpl-1", 1, deployment=place)
     if response.status_code != 200:
         headers = {k.lower(): v for k, v in response.headers.items()}
         return Told(

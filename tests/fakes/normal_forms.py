@@ -166,6 +166,38 @@ def _gemini_parts(parts: list[Any], meaning: Meaning) -> Iterator[Item]:
                 yield ("text", text)
 
 
+def _responses(body: Mapping[str, Any], meaning: Meaning) -> None:
+    for item in body["input"]:
+        match item.get("type", "message"):
+            case "function_call":
+                arguments = json.loads(item["arguments"])
+                call = meaning.call(item["call_id"], item["name"], arguments)
+                meaning.say("assistant", [call])
+            case "function_call_output":
+                output = item["output"]
+                text = (
+                    output
+                    if isinstance(output, str)
+                    else "".join(part["text"] for part in output)
+                )
+                meaning.say("user", [meaning.result(item["call_id"], text)])
+            case "message" if item["role"] in {"system", "developer"}:
+                meaning.system += [text for _, text in _responses_parts(item)]
+            case "message":
+                meaning.say(item["role"], _responses_parts(item))
+
+
+def _responses_parts(item: Mapping[str, Any]) -> Iterator[Item]:
+    if isinstance(item["content"], str):
+        yield ("text", item["content"])
+        return
+    for part in item["content"]:
+        if part["type"] == "input_image":
+            yield ("image", part["image_url"].partition("base64,")[2])
+        else:
+            yield ("text", part["text"])
+
+
 _READERS: Mapping[str, Callable[[Mapping[str, Any], Meaning], None]] = {
     "anthropic-messages": _anthropic,
     "anthropic-vertex": _anthropic,
@@ -173,4 +205,5 @@ _READERS: Mapping[str, Callable[[Mapping[str, Any], Meaning], None]] = {
     "bedrock-invoke": _anthropic,
     "gemini": _gemini,
     "openai-chat": _openai,
+    "openai-responses": _responses,
 }

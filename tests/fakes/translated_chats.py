@@ -118,6 +118,81 @@ def answers(draw: st.DrawFn) -> ChatAnswer:
 ANSWERS = answers()
 
 
+@st.composite
+def native_answers(draw: st.DrawFn) -> ChatAnswer:
+    """Make an answer of a provider that speaks Responses, item after item."""
+    made = _Native()
+    for kind in draw(st.lists(st.sampled_from(["think", "say", "act", "call"]))):
+        match kind:
+            case "think":
+                summary = draw(st.just("") | _WORDS)
+                made.think(summary, _pieces(draw, summary), draw(_NAMES))
+            case "say" if not made.passed:
+                text = draw(_TEXT)
+                made.say(text, _pieces(draw, text))
+            case "act":
+                made.keep({"type": "web_search_call", "id": f"ws_{len(made.kept)}"})
+            case "call":
+                written = json.dumps(draw(_INPUTS))
+                made.call(draw(_NAMES), written, _pieces(draw, written))
+    usage = {"prompt_tokens": 1, "completion_tokens": 1}
+    ended = "tool_calls" if "tool_calls" in made.message else "stop"
+    return ChatAnswer(made.message, tuple(made.deltas), ended, usage)
+
+
+_WORDS = st.text("abc ", min_size=1, max_size=6)
+
+
+class _Native:
+    """An answer being put together, whole and streamed at once."""
+
+    def __init__(self) -> None:
+        self.message: dict[str, Any] = {"role": "assistant", "content": None}
+        self.deltas: list[dict[str, Any]] = []
+        self.kept: list[dict[str, Any]] = []
+        self.passed: list[dict[str, Any]] = []
+
+    def think(self, summary: str, pieces: list[str], mark: str) -> None:
+        self.deltas += [{"reasoning_content": each} for each in pieces]
+        if summary:
+            known = self.message.get("reasoning_content", "")
+            self.message["reasoning_content"] = known + summary
+        thought = {
+            "type": "reasoning",
+            "id": f"rs_{len(self.kept)}",
+            "summary": [{"type": "summary_text", "text": summary}] if summary else [],
+            "encrypted_content": mark,
+            "issuer": mark,
+        }
+        self.keep(thought)
+
+    def keep(self, item: dict[str, Any]) -> None:
+        for each in (*self.passed, item):
+            numbered = {"index": len(self.kept), **each}
+            self.kept.append(each)
+            self.deltas.append({"extra_content": {"openai": {"items": [numbered]}}})
+        self.passed.clear()
+        self.message["extra_content"] = {"openai": {"items": self.kept}}
+
+    def say(self, text: str, pieces: list[str]) -> None:
+        self.message["content"] = (self.message["content"] or "") + text
+        self.deltas += [{"content": each} for each in pieces]
+        self.passed.append({"type": "message", "characters": len(text)})
+
+    def call(self, name: str, written: str, pieces: list[str]) -> None:
+        calls = self.message.setdefault("tool_calls", [])
+        place = len(calls)
+        call = {"id": f"call_{place}", "type": "function"}
+        calls.append({**call, "function": {"name": name, "arguments": written}})
+        begun = {**call, "index": place, "function": {"name": name, "arguments": ""}}
+        self.deltas.append({"tool_calls": [begun]})
+        self.deltas += [
+            {"tool_calls": [{"index": place, "function": {"arguments": each}}]}
+            for each in pieces
+        ]
+        self.passed.append({"type": "function_call", "call_id": f"call_{place}"})
+
+
 def grouped(frames: list[bytes]) -> st.SearchStrategy[list[bytes]]:
     """Put events together as they might arrive: one or several at a time."""
 

@@ -18,13 +18,16 @@ CURATION = """
 context_share = 0.16
 names = [':', '-free$']
 not_chat = ['image']
-responses_only = ['-pro$']
 spellings = ['^cheap/']
 [embeddings]
 names = ['embed']
 [assistant_prefix]
 models = ['^claude-sonnet-4-5$']
 dialects = ["anthropic-messages"]
+[responses]
+providers = ["north"]
+models = ['^gpt-7']
+only = ['-pro$']
 [clients]
 "openai-like" = { dialect = "openai-chat", auth = "bearer" }
 "cloud" = { dialect = "cloud-chat", auth = "signed" }
@@ -133,6 +136,7 @@ SOURCE = {
                 "gpt-9-pro": OSS,
                 "gpt-8": OSS | {"status": "deprecated"},
                 "gpt-7": OSS | {"provider": {"shape": "responses"}},
+                "gpt-7-mini": OSS,
                 "gpt-image-3": OSS,
                 "text-embedding-3-large": OSS | {"limit": {"context": 8191}},
                 "custom": OSS,
@@ -146,6 +150,8 @@ SOURCE = {
             "models": {
                 "gpt-oss-120b": OSS | {"limit": {"context": 8_000}},
                 "gpt-4.1": OSS,
+                "gpt-7-mini": OSS,
+                "gpt-9-pro": OSS,
             },
         },
         "plain-text": {
@@ -240,9 +246,13 @@ def test_only_what_is_certain_is_taken_over(deployments: dict[str, Deployment]) 
         "cloud/claude-sonnet-4-5-global",
         "cloud/gpt-oss-120b",
         "north/claude-sonnet-4-5",
+        "north/gpt-7",
+        "north/gpt-7-mini",
+        "north/gpt-9-pro",
         "north/gpt-oss-120b",
         "north/text-embedding-3-large",
         "small/gpt-4.1",
+        "small/gpt-7-mini",
     ]
 
 
@@ -270,6 +280,24 @@ def test_capabilities_are_the_facts(deployments: dict[str, Deployment]) -> None:
     assert deployments["north/text-embedding-3-large"].capabilities == {
         Capability.EMBEDDINGS
     }
+
+
+def test_responses_is_spoken_where_it_is_known_to_be(
+    deployments: dict[str, Deployment],
+) -> None:
+    """By name or by the source's word alone, or beside chats; by others not."""
+    dialects = {
+        name: deployments[f"north/{name}"].dialect
+        for name in ("gpt-7", "gpt-9-pro", "gpt-7-mini")
+    }
+
+    assert dialects == {
+        "gpt-7": "openai-responses",
+        "gpt-9-pro": "openai-responses",
+        "gpt-7-mini": "openai-chat",
+    }
+    assert deployments["north/gpt-7-mini"].speaks_responses
+    assert not deployments["small/gpt-7-mini"].speaks_responses
 
 
 def test_data_is_treated_as_the_first_rule_says(

@@ -353,6 +353,10 @@ def test_policies_are_read():
         ),
         ("identifier: openai/x", ("openai", "x", "openai-chat", "none")),
         (
+            "identifier: openai-responses/x, api_key: k",
+            ("openai-responses", "x", "openai-responses", "bearer"),
+        ),
+        (
             "identifier: azure/gpt-4o, api_key: k",
             ("azure", "gpt-4o", "openai-chat", "api-key"),
         ),

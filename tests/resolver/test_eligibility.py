@@ -94,6 +94,27 @@ def test_a_deployment_that_states_no_capability_is_tried():
     assert decide(deployment("a/m"), needed=TOOLS)[0] == ["a/m"]
 
 
+def test_responses_is_spoken_by_whom_it_is_said_of_alone():
+    """Where nothing is stated, it is not taken to be; the dialect itself says it."""
+    needed = Requirements(frozenset({Capability.RESPONSES, Capability.TOOLS}))
+    told = Capability.RESPONSES
+
+    allowed, excluded = decide(
+        deployment("a/unsaid"),
+        able("b/beside", told, Capability.TOOLS),
+        able("c/no-tools", told),
+        deployment("d/alone", dialect="openai-responses"),
+        able("e/other", told, Capability.TOOLS, dialect="gemini"),
+        needed=needed,
+    )
+
+    assert allowed == ["b/beside", "d/alone"]
+    assert excluded["a/unsaid"][0] is ExclusionReason.CAPABILITY
+    assert "OpenAI's Responses" in excluded["a/unsaid"][1]
+    assert excluded["c/no-tools"][1] == "lacks capability tools"
+    assert "OpenAI's Responses" in excluded["e/other"][1]
+
+
 def test_structured_output_is_had_of_every_deployment():
     """Where there is no schema mode, the form is asked for in words."""
     can = able("a/m", Capability.JSON_SCHEMA)

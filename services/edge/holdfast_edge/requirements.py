@@ -70,14 +70,17 @@ _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_part = msgspec.json.Decoder(_Part).decode
 
 
-def requirements(chat: ChatRequest, body: bytes) -> Requirements:
+def requirements(
+    chat: ChatRequest, body: bytes, needs: frozenset[Capability] = frozenset()
+) -> Requirements:
     """Say what a chat needs, with an estimate of its tokens.
 
     Args:
         chat: What was read of it.
         body: All of it.
+        needs: What it needs beside what it shows.
     """
-    capabilities: set[Capability] = set()
+    capabilities: set[Capability] = set(needs)
     if chat.tools or chat.functions:
         capabilities.add(Capability.TOOLS)
     text_bytes = len(body) - _ESCAPE_BYTES * _escapes(body)

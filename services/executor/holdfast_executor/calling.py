@@ -60,6 +60,9 @@ OUTCOMES: dict[FailureKind, Outcome] = {
 }
 """What each way that HTTP fails means for the attempt."""
 
+_UNREADABLE = "invalid_encrypted_content"
+"""What OpenAI calls thoughts that it has encrypted for somebody else."""
+
 _UNAUTHENTICATED = frozenset({401, 403})
 """What a token that is no longer good is refused with."""
 
@@ -73,18 +76,20 @@ class Outgoing:
         encode: Writes it for a deployment. Raises what a dialect's does.
         choice_count: How many answers are asked for.
         media: What was downloaded for it.
+        unreadable: Deployments that could not read what was encrypted for them.
     """
 
     body: bytes
     encode: Callable[[Deployment], Encoded]
     choice_count: int = 1
     media: Media = field(default_factory=Media)
+    unreadable: set[str] = field(default_factory=set)
 
     @classmethod
     def chat(cls, chat: Chat, record: Record) -> "Outgoing":
         """Send a chat in the deployment's own dialect."""
         encode = partial(_encoded, dialect_of(record), chat)
-        return cls(chat.body, encode, chat.choice_count, chat.media)
+        return cls(chat.body, encode, chat.choice_count, chat.media, chat.unreadable)
 
 
 def _encoded(dialect: Dialect, chat: Chat, deployment: Deployment) -> Encoded:
@@ -159,6 +164,8 @@ class Caller:
             return response
         refusal = await _refused(response, dialect_of(record), record)
         refusal = fitted(refusal, outgoing.body)
+        if refusal.code == _UNREADABLE:
+            return _without_encrypted(outgoing, record, refusal)
         return self._doubted(identity, record, refusal)
 
     async def _identity(self, record: Record) -> Identity | ProviderError:
@@ -195,6 +202,19 @@ class Caller:
             record.step.deployment, record.tried_credentials
         )
         return dataclasses.replace(error, ask_again=True) if ask_again else error
+
+
+def _without_encrypted(
+    outgoing: Outgoing, record: Record, error: ProviderError
+) -> ProviderError:
+    """Have a deployment asked again without what it cannot read, once.
+
+    An account's keys change, and a conversation lasts: it goes on without the thoughts.
+    """
+    deployment_id = record.step.deployment.id
+    ask_again = deployment_id not in outgoing.unreadable
+    outgoing.unreadable.add(deployment_id)
+    return dataclasses.replace(error, ask_again=ask_again)
 
 
 def translated(write: Callable[[], T]) -> T | ProviderError:
@@ -308,6 +328,7 @@ def context(record: Record, trace_id: str) -> AnswerContext:
         record.step.deployment.pricing,
         record.earlier_cost_usd_nanos,
         record.choice_count,
+        record.step.deployment,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.model import Pricing
+from holdfast.model import Deployment, Pricing
 from holdfast_executor.media import Media
 
 
@@ -53,6 +53,8 @@ class Chat:
             attempts are made, so that nothing is fetched twice.
         translated: Whether the caller wrote it in another API's format, so that it
             holds fields which OpenAI's does not have.
+        unreadable: Deployments that could not read what they should have encrypted
+            themselves. They are sent nothing of the kind again.
     """
 
     body: bytes
@@ -62,6 +64,7 @@ class Chat:
     choice_count: int = 1
     media: Media = field(default_factory=Media, compare=False, repr=False)
     translated: bool = False
+    unreadable: set[str] = field(default_factory=set, compare=False, repr=False)
 
     @classmethod
     def parse(cls, body: bytes, *, translated: bool = False) -> "Chat":
@@ -121,6 +124,8 @@ class AnswerContext:
         pricing: The deployment's. None if unknown.
         earlier_cost_usd_nanos: What the failed attempts before it cost.
         choice_count: How many answers were asked for, `n`.
+        deployment: Who answers, where what it encrypts is to go back to it. None:
+            nobody is known.
     """
 
     model: str
@@ -129,6 +134,7 @@ class AnswerContext:
     pricing: Pricing | None = None
     earlier_cost_usd_nanos: int = 0
     choice_count: int = 1
+    deployment: Deployment | None = None
 
 
 @dataclass(frozen=True, slots=True)

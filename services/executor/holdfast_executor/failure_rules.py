@@ -205,6 +205,7 @@ RULES = (
         codes=frozenset(
             {
                 "extra_forbidden",
+                "invalid_encrypted_content",
                 "unsupported_content_type",
                 "unsupported_parameter",
                 "unsupported_value",

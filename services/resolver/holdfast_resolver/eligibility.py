@@ -28,17 +28,29 @@ class _Refusal:
     is_soft: bool = False
 
 
+_RESPONSES = frozenset({Capability.RESPONSES})
+_NO_RESPONSES = _Refusal(
+    ExclusionReason.CAPABILITY,
+    "does not speak OpenAI's Responses itself, where the provider's own tools are had",
+)
+
 Check = Callable[[Deployment, Requirements], _Refusal | None]
 
 
 def capabilities(deployment: Deployment, needed: Requirements) -> _Refusal | None:
     """Object where the deployment lacks what is needed.
 
-    One that states no capability at all says nothing, and is taken at that.
+    One that states no capability at all says nothing, and is taken at that; but
+    Responses is not spoken by chance.
     """
+    asked = needed.capabilities
+    if Capability.RESPONSES in asked:
+        if not deployment.speaks_responses:
+            return _NO_RESPONSES
+        asked -= _RESPONSES
     if not deployment.capabilities:
         return None
-    lacking = needed.capabilities - deployment.capabilities - _ANYWHERE
+    lacking = asked - deployment.capabilities - _ANYWHERE
     if not lacking:
         return None
     words = ", ".join(sorted(lacking))

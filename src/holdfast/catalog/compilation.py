@@ -38,6 +38,9 @@ _INPUTS = {
     "video": Capability.VIDEO_INPUT,
 }
 
+_NOT_THE_MODELS = frozenset({Capability.RESPONSES})
+"""What says more of who serves a model than of the model."""
+
 _EMBEDDING_DIALECTS = frozenset(
     {"bedrock-converse", "bedrock-invoke", "gemini", "openai-chat"}
 )
@@ -145,7 +148,7 @@ def _capabilities(
     keeps_to_schema = facts.structured_output
     if keeps_to_schema is None:
         keeps_to_schema = says_json.get(row.model, False)
-    prefix = curation.assistant_prefix
+    prefix, responses = curation.assistant_prefix, curation.responses
     found = {
         Capability.TOOLS: facts.tool_call,
         Capability.REASONING: facts.reasoning,
@@ -154,6 +157,9 @@ def _capabilities(
         and facts.cost.read is not None,
         Capability.ASSISTANT_PREFIX: dialect in prefix.dialects
         and matches(prefix.models, row.model),
+        Capability.RESPONSES: dialect == "openai-chat"
+        and row.provider_id in responses.providers
+        and matches(responses.models, row.model),
         **{each: kind in facts.modalities.input for kind, each in _INPUTS.items()},
     }
     return frozenset(
@@ -242,7 +248,9 @@ def _models(
             display_name=names.get(model) or called[model].most_common(1)[0][0],
             context_window_tokens=_usual(e.context_window_tokens for e in pool),
             max_output_tokens=_usual(e.max_output_tokens for e in pool),
-            capabilities=Counter(e.capabilities for e in pool).most_common(1)[0][0],
+            capabilities=Counter(
+                e.capabilities - _NOT_THE_MODELS for e in pool
+            ).most_common(1)[0][0],
         )
 
 

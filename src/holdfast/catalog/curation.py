@@ -17,14 +17,13 @@ class LeaveOut(Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         context_share: Of the median window of a model's deployments.
-        names: Of canonical names; so are `not_chat` and `responses_only`.
+        names: Of canonical names; so is `not_chat`.
         spellings: Of a provider's own, lower-cased.
     """
 
     context_share: float
     names: tuple[str, ...]
     not_chat: tuple[str, ...]
-    responses_only: tuple[str, ...]
     spellings: tuple[str, ...]
 
 
@@ -32,6 +31,20 @@ class Embeddings(Struct, frozen=True, forbid_unknown_fields=True):
     """How embedding models are told, as patterns of canonical names."""
 
     names: tuple[str, ...]
+
+
+class Responses(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who speaks OpenAI's Responses, and of which models.
+
+    Attributes:
+        providers: By their ids here.
+        models: Patterns of canonical names: served over chats too.
+        only: Of those that are not. Whoever else claims to serve one is left out.
+    """
+
+    providers: tuple[str, ...]
+    models: tuple[str, ...]
+    only: tuple[str, ...]
 
 
 class AssistantPrefix(Struct, frozen=True, forbid_unknown_fields=True):
@@ -150,6 +163,7 @@ class Curation(Struct, frozen=True, forbid_unknown_fields=True):
     leave_out: LeaveOut
     embeddings: Embeddings
     assistant_prefix: AssistantPrefix
+    responses: Responses
     clients: dict[str, Client]
     provider: dict[str, CuratedProvider]
     places: tuple[PlaceRule, ...]

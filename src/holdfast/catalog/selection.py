@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from holdfast.catalog.curation import CuratedProvider, Curation, matches
 from holdfast.catalog.names import canonical_name
 from holdfast.catalog.source import Source, SourceModel, SourceProvider
+from holdfast.model import RESPONSES_DIALECT
 
 _AS_THE_SOURCE_SAYS = CuratedProvider()
 
@@ -57,6 +58,10 @@ def select(source: Source, curation: Curation) -> Iterator[Row]:
             if spoken is None or not _wanted(spelling, model, facts, curation):
                 continue
             dialect, auth, base_uri = spoken
+            if matches(curation.responses.only, model):
+                if provider_id not in curation.responses.providers:
+                    continue
+                dialect = RESPONSES_DIALECT
             yield Row(
                 provider_id=provider_id,
                 provider=provider,
@@ -94,7 +99,7 @@ def _wanted(spelling: str, model: str, facts: SourceModel, curation: Curation) -
         or "text" not in facts.modalities.input
         or "text" not in facts.modalities.output
         or _PLAIN.fullmatch(model) is None
-        or matches(out.names + out.not_chat + out.responses_only, model)
+        or matches(out.names + out.not_chat, model)
         or matches(out.spellings, spelling.lower())
     )
 
@@ -107,8 +112,6 @@ def _spoken(
 ) -> tuple[str, str, str] | None:
     """Return dialect, auth and base URI, or None if it cannot be called."""
     own = facts.provider
-    if own is not None and own.shape == "responses":
-        return None
     npm = provider.npm if own is None or own.npm is None else own.npm
     client = curation.clients.get(npm)
     api = provider.api if own is None or own.api is None else own.api
@@ -120,6 +123,8 @@ def _spoken(
     else:
         dialect, auth = (client.dialect, client.auth) if client else ("", "")
         api = api or curated.base_uri
+    if own is not None and own.shape == "responses" and dialect == "openai-chat":
+        dialect = RESPONSES_DIALECT
     if not dialect or not api:
         return None
     base_uri = _VARIABLE.sub(r"{\1}", api).rstrip("/")

@@ -17,6 +17,7 @@ def fail(options: argparse.Namespace) -> int:
     """Make a provider or a deployment fail."""
     wanted = FaultOptions(
         times=options.times,
+        share=options.share,
         retry_after=options.retry_after,
         after=options.after,
         seconds=options.seconds,

@@ -33,12 +33,14 @@ class FaultOptions:
 
     Attributes:
         times: For so many requests. None: until it recovers.
+        share: How likely it is to show, above 0. None: it always does.
         retry_after: What an error's `retry-after` says.
         after: How many events of content a stream gets first.
         seconds: How late a slow answer begins.
     """
 
     times: int | None = None
+    share: float | None = None
     retry_after: str | None = None
     after: int | None = None
     seconds: float | None = None
@@ -85,7 +87,9 @@ class DemoControl:
         self._call("POST", "fail", {**self._place(target), "fault": fault, **wanted})
         times = wanted.get("times")
         lasting = "until it recovers" if times is None else f"for {times} requests"
-        return f"{target} fails with {fault} {lasting}"
+        share = wanted.get("share")
+        often = "" if share is None else f" in {share:.0%} of cases"
+        return f"{target} fails with {fault}{often} {lasting}"
 
     def recover(self, target: str | None = None) -> str:
         """Make a provider, a deployment or all of them well again.
@@ -163,5 +167,6 @@ def status_table(rows: list[dict[str, Any]]) -> str:
 
 def _fault_words(fault: Mapping[str, Any]) -> str:
     where = " ".join(fault[key] for key in ("model", "region") if fault[key])
+    share = "" if fault["share"] == 1 else f" in {fault['share']:.0%}"
     times = "" if fault["times"] is None else f" ({fault['times']} more)"
-    return f"{fault['fault']}{times}" + (f" at {where}" if where else "")
+    return f"{fault['fault']}{share}{times}" + (f" at {where}" if where else "")

@@ -1,13 +1,16 @@
 """What can be wrong with a simulated provider, as a table, and what now is.
 
 A fault is switched on for a provider, or for one model of it, while the
-simulator runs: for ever, or for the next requests only.
+simulator runs: for ever or for the next requests only, for all or for a share.
 """
 
-from collections.abc import Mapping
+import random
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
+
+from holdfast_cli.demo.unfit import WAYS
 
 
 class Behaviour(Enum):
@@ -25,6 +28,7 @@ class Behaviour(Enum):
     UNENDED = "a stream without its last event"
     HTML = "a success that is a web page"
     FILTERED = "the content filter refuses"
+    UNFIT = "an answer without the form that was asked for"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class Fault:
         events: How many events that bear content a stream gets before it fails.
         openai: The error's `type` and `code` in OpenAI's format.
         anthropic: The error's `type` in Anthropic's format.
+        ways: What may be wrong with the form of an answer, by turns.
     """
 
     name: str
@@ -45,6 +50,7 @@ class Fault:
     anthropic: str = "api_error"
     events: int = 0
     seconds: float = 0.0
+    ways: tuple[str, ...] = ()
 
 
 _INVALID = "invalid_request_error"
@@ -169,6 +175,8 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             ),
             Fault("no-done", Behaviour.UNENDED),
             Fault("html", Behaviour.HTML),
+            *(Fault(way, Behaviour.UNFIT, ways=(way,)) for way in WAYS),
+            Fault("unfit", Behaviour.UNFIT, ways=tuple(WAYS)),
         )
     }
 )
@@ -207,19 +215,26 @@ class Order:
 
     Attributes:
         times: For how many requests more. None: for ever.
+        share: How likely it is to show, from 0 to 1.
         headers: Sent along with an error, e.g. `retry-after`.
     """
 
     target: Target
     fault: Fault
     times: int | None = None
+    share: float = 1.0
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Switchboard:
-    """The faults that are switched on."""
+    """The faults that are switched on.
 
-    def __init__(self) -> None:
+    Args:
+        chance: A number from 0 up to 1, another one at each call.
+    """
+
+    def __init__(self, chance: Callable[[], float] = random.random) -> None:
+        self._chance = chance
         self._orders: dict[Target, Order] = {}
 
     def fail(self, order: Order) -> None:
@@ -242,6 +257,8 @@ class Switchboard:
         if not covering:
             return None
         order = max(covering, key=lambda order: order.target.precision)
+        if order.share < 1 and self._chance() >= order.share:
+            return None
         if order.times is not None:
             if order.times <= 1:
                 del self._orders[order.target]

@@ -3,12 +3,13 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from holdfast_cli.demo.faults import Behaviour, Fault, Order
 from holdfast_cli.demo.listener import Exchange
 from holdfast_cli.demo.prompt import Answer, Prompt
+from holdfast_cli.demo.unfit import unfit
 from holdfast_cli.demo.wires import Wire
 
 
@@ -148,6 +149,12 @@ async def _filtered(turn: Turn) -> None:
         turn.respond(whole)
 
 
+async def _unfit(turn: Turn) -> None:
+    ways = turn.fault.ways
+    way = ways[turn.answer.number % len(ways)]
+    await _serve(replace(turn, answer=unfit(turn.prompt, turn.answer, way)))
+
+
 _SHOWN: Mapping[Behaviour, Callable[[Turn], Awaitable[None]]] = {
     Behaviour.ERROR: _error,
     Behaviour.RESET: _reset,
@@ -161,6 +168,7 @@ _SHOWN: Mapping[Behaviour, Callable[[Turn], Awaitable[None]]] = {
     Behaviour.UNENDED: _unended,
     Behaviour.HTML: _html,
     Behaviour.FILTERED: _filtered,
+    Behaviour.UNFIT: _unfit,
 }
 
 

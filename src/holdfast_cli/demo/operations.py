@@ -10,6 +10,7 @@ from holdfast_cli.demo.bedrock_wire import ConverseWire, InvokeWire
 from holdfast_cli.demo.embeddings_wire import EmbeddingsWire, PredictWire
 from holdfast_cli.demo.gemini_wire import GeminiWire, VertexClaudeWire
 from holdfast_cli.demo.openai_wire import OpenAIWire
+from holdfast_cli.demo.responses_wire import ResponsesWire
 from holdfast_cli.demo.wires import Wire
 
 _CONVERSE, _INVOKE = ConverseWire(), InvokeWire()
@@ -22,6 +23,7 @@ _PATHS: Mapping[tuple[str, ...], Wire] = {
     ("chat", "completions"): OPENAI,
     ("embeddings",): EmbeddingsWire(),
     ("messages",): ANTHROPIC,
+    ("responses",): ResponsesWire(),
 }
 """Below `/v1`, where the body says all there is to say."""
 

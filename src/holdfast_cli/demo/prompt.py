@@ -54,7 +54,11 @@ class Prompt:
         copies: How many answers are wanted.
         max_tokens: None if the answer may be as long as it likes.
         vectors: None: an answer in words is asked for.
-        thinks: Whether it is to be shown what the model thinks first.
+        thinks: Whether it is to be shown what the model thinks first, in words or so
+            that only its issuer can read it.
+        shows_thoughts: Whether in words, where that is asked for apart.
+        caller: Who asks, where what is encrypted is for the caller alone.
+        searches: Whether the model may search the web, and then does.
     """
 
     model: str
@@ -71,6 +75,9 @@ class Prompt:
     max_tokens: int | None = None
     vectors: VectorWish | None = None
     thinks: bool = False
+    shows_thoughts: bool = False
+    caller: str = ""
+    searches: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +171,11 @@ def _tool_call(prompt: Prompt) -> ToolCall | None:
     name = wanted or next(iter(prompt.tools))
     arguments = least_instance(prompt.tools.get(name, {"type": "object"}))
     return ToolCall(name, json.dumps(arguments))
+
+
+def asks_for_form(prompt: Prompt) -> bool:
+    """Tell whether an answer is to be JSON or XML."""
+    return prompt.schema is not None or wording_of(prompt.pieces) is not None
 
 
 def _words(prompt: Prompt, place: str) -> list[str]:

@@ -8,6 +8,7 @@ which one a gateway uses for a provider is the gateway's to choose;
 
 import asyncio
 import json
+import random
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -80,6 +81,7 @@ class Simulator:
         providers: Those that exist from the start; any other one exists as soon
             as it is called.
         clock: Seconds, for the prompt cache.
+        chance: For faults that show now and then: a number from 0 up to 1.
     """
 
     def __init__(
@@ -88,9 +90,10 @@ class Simulator:
         providers: Sequence[str] = (),
         pace: Pace | None = None,
         clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self.log: deque[Received] = deque(maxlen=_RECEIVED_KEPT)
-        self.switchboard = Switchboard()
+        self.switchboard = Switchboard(chance)
         self.tallies: defaultdict[str, Tally] = defaultdict(Tally)
         for provider in providers:
             self.tallies[provider] = Tally()
@@ -225,6 +228,9 @@ class Simulator:
         times = wanted.get("times")
         if times is not None and (not isinstance(times, int) or times < 1):
             raise _ControlError("times must be a whole number above 0")
+        share = wanted.get("share", 1)
+        if not isinstance(share, int | float) or not 0 < share <= 1:
+            raise _ControlError("share must be a number above 0, and 1 at most")
         after, seconds = wanted.get("after"), wanted.get("seconds")
         self.switchboard.fail(
             Order(
@@ -235,6 +241,7 @@ class Simulator:
                     seconds=fault.seconds if seconds is None else float(seconds),
                 ),
                 times=times,
+                share=share,
                 headers=headers,
             )
         )
@@ -261,6 +268,7 @@ class Simulator:
                         "region": order.target.region,
                         "fault": order.fault.name,
                         "times": order.times,
+                        "share": order.share,
                     }
                     for order in self.switchboard.of(provider)
                 ],
@@ -281,6 +289,7 @@ _FAIL_FIELDS = frozenset(
         "region",
         "fault",
         "times",
+        "share",
         "after",
         "seconds",
         "retry_after",

@@ -4,6 +4,7 @@ One that fits is passed on in its own bytes but for the model's name and the
 cost; only one that does not is parsed to the end and mended.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,10 +26,19 @@ _encode = msgspec.json.Encoder().encode
 
 _SUCCESS = 200
 
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+"""An escape of JSON: a surrogate pair, one of them alone, or any other."""
+
+_REPLACEMENT = b"\\ufffd"
+
 
 def decode_answer(body: bytes, context: AnswerContext) -> Decoded | ProviderError:
     """Read a whole answer that came with a status of success."""
-    body = valid_utf8(body)
+    body = valid_unicode(body)
     try:
         completion = _decode_completion(body)
     except msgspec.ValidationError:
@@ -47,8 +57,14 @@ def decode_answer(body: bytes, context: AnswerContext) -> Decoded | ProviderErro
     return _written(dict(members), usage, context, _decode(members["choices"]))
 
 
-def valid_utf8(body: bytes) -> bytes:
-    """Replace what is no UTF-8: bytes that are passed on unread must be some."""
+def valid_unicode(body: bytes) -> bytes:
+    """Replace what is no Unicode: bytes that are passed on unread must be some.
+
+    Half of a surrogate pair is what is left of a character that was cut in two, as
+    by a limit of tokens.
+    """
+    if b"\\ud" in body or b"\\uD" in body:
+        body = _ESCAPE.sub(_whole, body)
     if body.isascii():
         return body
     try:
@@ -56,6 +72,10 @@ def valid_utf8(body: bytes) -> bytes:
     except UnicodeDecodeError:
         return body.decode("utf-8", "replace").encode()
     return body
+
+
+def _whole(escape: re.Match[bytes]) -> bytes:
+    return _REPLACEMENT if escape[1] else escape[0]
 
 
 def unreadable(body: bytes) -> ProviderError:

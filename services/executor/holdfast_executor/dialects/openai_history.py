@@ -12,6 +12,7 @@ import msgspec
 
 from holdfast_executor.chat import ISSUERS_MARKS, Chat
 from holdfast_executor.dialects.gemini_models import issuer_of
+from holdfast_executor.dialects.openai_responses_items import OWNER
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -84,9 +85,19 @@ def _without_thinking(message: dict[str, Any], model: str) -> dict[str, Any]:
 
 
 def _without_signature(holder: dict[str, Any], model: str) -> dict[str, Any]:
-    """Leave out Google's signature, or only the gateway's mark where it is wanted."""
+    """Leave out Google's signature, or only the gateway's mark where it is wanted.
+
+    And whatever items of Responses: they are read there alone.
+    """
     content = holder.get("extra_content")
-    if not isinstance(content, dict) or not isinstance(content.get("google"), dict):
+    if not isinstance(content, dict):
+        return holder
+    if OWNER in content:
+        rest = {name: each for name, each in content.items() if name != OWNER}
+        kept = {name: each for name, each in holder.items() if name != "extra_content"}
+        holder = {**kept, "extra_content": rest} if rest else kept
+        content = rest
+    if not isinstance(content.get("google"), dict):
         return holder
     google = content["google"]
     if "gemini" in model and google.get("issuer", issuer_of(model)) == issuer_of(model):

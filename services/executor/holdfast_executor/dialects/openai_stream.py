@@ -14,7 +14,7 @@ from holdfast.model import Outcome, Usage
 from holdfast_executor import answer
 from holdfast_executor.chat import AnswerContext
 from holdfast_executor.dialects import ProviderError, openai_mending
-from holdfast_executor.dialects.openai_answer import broken_off, valid_utf8
+from holdfast_executor.dialects.openai_answer import broken_off, valid_unicode
 from holdfast_executor.dialects.openai_frame import Frame, frame_of
 from holdfast_executor.dialects.openai_shapes import Chunk, ChunkChoice, Delta
 from holdfast_executor.dialects.openai_tools import ToolCalls
@@ -132,7 +132,7 @@ class OpenAIChatStream:
         frame = self._frame
         if frame is not None and (ours := frame.rewritten(b"data: " + data)):
             return ours
-        data = valid_utf8(data)
+        data = valid_unicode(data)
         written = self._chunk(data)
         if written is not None:
             self._read_count += 1

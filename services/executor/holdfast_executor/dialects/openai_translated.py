@@ -12,8 +12,10 @@ import msgspec
 
 from holdfast.model import Deployment
 from holdfast_executor.chat import Chat
+from holdfast_executor.dialects import CapabilityMissingError
 from holdfast_executor.dialects.anthropic_reasoning import effort_of
 from holdfast_executor.dialects.openai_history import own_message
+from holdfast_executor.dialects.openai_tool_results import in_texts
 
 _encode = msgspec.json.Encoder().encode
 
@@ -22,8 +24,14 @@ _OTHERS_FIELDS = frozenset(
 )
 """Fields of requests that are Anthropic's."""
 
+_RESPONSES_FIELDS = frozenset({"include", "max_tool_calls", "reasoning", "truncation"})
+"""Fields that are those of Responses, which an endpoint of it is sent."""
+
 _OTHERS_MARKS = frozenset({"cache_control", "is_error"})
 """Fields of messages and of parts that are."""
+
+_TOOLS = frozenset({"function", "custom"})
+"""Tools that the caller runs. Others are a provider's own."""
 
 _TIERS = frozenset({"auto"})
 """What Anthropic and OpenAI both call a tier."""
@@ -44,19 +52,24 @@ def openai_fields(
 
     Raises:
         RequestMalformedError: What it says of thinking cannot be understood.
+        CapabilityMissingError: A tool is one that another provider runs itself.
     """
     fields = chat.parsed
     # A provider that runs Claude in OpenAI's format takes these marks of Anthropic's.
     keeps_marks = "claude" in deployment.model_id
     written: dict[str, Any] = {
-        name: value for name, value in fields.items() if name not in _OTHERS_FIELDS
+        name: value
+        for name, value in fields.items()
+        if name not in _OTHERS_FIELDS and name not in _RESPONSES_FIELDS
     }
-    written["messages"] = [
+    written["messages"] = in_texts(
         _message(message, deployment.model_id, keeps_marks=keeps_marks)
         for message in fields["messages"]
-    ]
+    )
     if "tools" in fields and not keeps_marks:
-        written["tools"] = [_unmarked(tool) for tool in fields["tools"]]
+        written["tools"] = [
+            _tool(tool, f"tools[{place}]") for place, tool in enumerate(fields["tools"])
+        ]
     if fields.get("service_tier") not in _TIERS:
         written.pop("service_tier", None)
     effort = effort_of(fields)
@@ -83,6 +96,14 @@ def _message(message: Any, model: str, *, keeps_marks: bool) -> Any:
     if isinstance(kept.get("content"), list):
         kept = {**kept, "content": [_unmarked(part) for part in kept["content"]]}
     return kept
+
+
+def _tool(tool: Any, field: str) -> Any:
+    if isinstance(tool, dict) and tool.get("type") not in _TOOLS:
+        raise CapabilityMissingError(
+            "The model has no tool of this type of its own.", f"{field}.type"
+        )
+    return _unmarked(tool)
 
 
 def _unmarked(holder: Any) -> Any:

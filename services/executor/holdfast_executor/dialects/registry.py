@@ -17,6 +17,7 @@ from holdfast_executor.dialects.gemini_embeddings import GeminiEmbeddings
 from holdfast_executor.dialects.gemini_generate import Gemini
 from holdfast_executor.dialects.openai_chat import OpenAIChat
 from holdfast_executor.dialects.openai_embeddings import OpenAIEmbeddings
+from holdfast_executor.dialects.openai_responses import OpenAIResponses
 
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
     {
@@ -26,6 +27,7 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
         "bedrock-invoke": BedrockInvoke(),
         "gemini": Gemini(),
         "openai-chat": OpenAIChat(),
+        "openai-responses": OpenAIResponses(),
     }
 )
 

@@ -8,7 +8,9 @@ import re
 
 from holdfast_executor.chat import Chat
 
-_SIGNATURE = re.compile(rb'signature"[ \t\r\n]*:[ \t\r\n]*"([^"\\]+)"')
+_SIGNATURE = re.compile(
+    rb'(?:signature|encrypted_content)"[ \t\r\n]*:[ \t\r\n]*"([^"\\]+)"'
+)
 
 FIELD = "signature"
 """What is said to be left out."""

@@ -20,6 +20,9 @@ _encode = msgspec.json.Encoder().encode
 _WHOLE = frozenset({"arguments", "input"})
 """Members that are of use only whole: what a tool is called with."""
 
+_AT_ONCE = frozenset({"annotations", "extra_content"})
+"""Members of a delta whose texts come in one piece, and of which half is of no use."""
+
 _ABOUT = frozenset({"index", "type"})
 """Members that say what something is, and nothing more."""
 
@@ -118,7 +121,7 @@ class Passage:
                 state.types[path[:-1]] = holder["type"]
             text = holder[key]
             passed = window.feed(text)
-            if ends:
+            if ends or path[0] in _AT_ONCE:
                 passed += state.texts.pop(path).finish()
             holder[key] = passed
             is_changed |= passed != text

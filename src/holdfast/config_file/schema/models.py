@@ -104,7 +104,9 @@ PRICING = Section(
 CAPABILITIES = Field(
     "capabilities",
     ListOf(Choice(tuple(Capability), hyphens=True)),
-    "What it can do. A request that needs more does not go there.",
+    "What it can do. A request that needs more does not go there. `responses`: beside "
+    "`openai-chat` it speaks OpenAI's Responses at the same address, and is asked in "
+    "it what callers ask in it.",
     "none",
 )
 CONTEXT_WINDOW = Field(

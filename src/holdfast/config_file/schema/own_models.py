@@ -75,7 +75,8 @@ CUSTOM_MODEL = Section(
                 "a provider, a slash and the model's name there",
             ),
             "The provider, which decides the dialect, and the model name sent "
-            "upstream.",
+            "upstream. `openai-responses/MODEL` is one that is served over OpenAI's "
+            "Responses alone.",
             None,
         ),
         Field("api_key", OneSecret(), "Its credential.", "none is sent"),

@@ -49,6 +49,10 @@ class _CapabilityEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     """Takes video as input."""
     CAPABILITY_EMBEDDINGS: _Capability.ValueType  # 10
     """Turns text into vectors, instead of answering it."""
+    CAPABILITY_RESPONSES: _Capability.ValueType  # 11
+    """Is served over OpenAI's Responses too, beside Chat Completions. What is asked
+    over Responses is then asked there, with the provider's own tools.
+    """
 
 class Capability(_Capability, metaclass=_CapabilityEnumTypeWrapper):
     """Something a deployment can do that not every deployment can. Values are
@@ -79,6 +83,10 @@ CAPABILITY_VIDEO_INPUT: Capability.ValueType  # 9
 """Takes video as input."""
 CAPABILITY_EMBEDDINGS: Capability.ValueType  # 10
 """Turns text into vectors, instead of answering it."""
+CAPABILITY_RESPONSES: Capability.ValueType  # 11
+"""Is served over OpenAI's Responses too, beside Chat Completions. What is asked
+over Responses is then asked there, with the provider's own tools.
+"""
 Global___Capability: typing_extensions.TypeAlias = Capability
 
 @typing.final
