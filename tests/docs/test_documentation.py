@@ -7,6 +7,7 @@ import pytest
 
 from holdfast.environment import VARIABLES
 from holdfast.model import DIALECTS
+from holdfast_cli.demo.faults import FAULTS
 from holdfast_cli.main import COMMANDS
 from holdfast_executor.dialects import registry
 
@@ -42,6 +43,16 @@ def test_every_make_target_is_documented() -> None:
 def test_every_command_is_documented(command: str) -> None:
     """A command of `holdfast` is in the README."""
     assert f"holdfast {command}" in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_fault_of_the_demo_is_documented(fault: str) -> None:
+    """What simulated providers can be told to do is in docs/demo.md."""
+    document = (ROOT / "docs" / "demo.md").read_text()
+
+    rows = re.findall(r"^\| (`.*?) \|", document, re.MULTILINE)
+
+    assert sum(f"`{fault}`" in row.split(", ") for row in rows) == 1
 
 
 def test_every_dialect_a_plan_may_name_is_spoken() -> None:

@@ -90,12 +90,27 @@ QUICK = settings(
 
 USER = {"role": "user", "content": "Hi"}
 
+ITEMS: list[Any] = [
+    {"role": "user", "content": [{"type": "input_text", "text": "Hi"}]},
+    {"type": "function_call", "call_id": "c", "name": "w", "arguments": "{}"},
+    {"type": "function_call_output", "call_id": "c", "output": "Sunny"},
+    {"type": "custom_tool_call", "call_id": "d", "name": "x", "input": "ls"},
+    {"type": "custom_tool_call_output", "call_id": "d", "output": "a.txt"},
+    {"type": "web_search_call", "id": "ws", "action": {"query": "q"}},
+]
+
 GOOD: dict[str, Any] = {
     "/v1/chat/completions": {"model": MODEL, "messages": [USER], "stream": False},
     "/v1/embeddings": {"model": MODEL, "input": ["a", "b"]},
     "/v1/messages": {"model": MODEL, "max_tokens": 5, "messages": [USER]},
     "/v1/messages/count_tokens": {"model": MODEL, "messages": [USER]},
-    "/v1/responses": {"model": MODEL, "input": [USER]},
+    "/v1/responses": {"model": MODEL, "input": ITEMS},
+    "/v1/responses/input_tokens": {"model": MODEL, "input": ITEMS},
+    "/v1/responses/compact": {
+        "model": MODEL,
+        "instructions": "Be brief.",
+        "input": ITEMS,
+    },
     "/v2/explain": {"model": MODEL, "session": "s"},
     "/v2/projects/{project}/keys/{id}/rotate": {"overlap_s": 1},
     **{

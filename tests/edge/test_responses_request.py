@@ -8,10 +8,11 @@ import pytest
 
 from fakes.memory_responses import MemoryResponses
 from holdfast.errors import RequestMalformedError
+from holdfast.model import Capability
 from holdfast_edge.responses.answer import response_of
 from holdfast_edge.responses.items import Frame
 from holdfast_edge.responses.references import with_items
-from holdfast_edge.responses.request import Asked, chat_of, read
+from holdfast_edge.responses.request import Asked, chat_of, needs_of, read
 from holdfast_edge.responses.store import Keeping
 
 RESPONSE_ID = "resp_" + "7" * 48
@@ -127,6 +128,135 @@ def test_an_answer_that_is_cut_short_says_so(
     assert response["incomplete_details"] == details
 
 
+def test_a_custom_tool_is_a_chats() -> None:
+    """What it takes, the call of it and its result."""
+    form = {"type": "grammar", "syntax": "regex", "definition": "a+"}
+
+    chat = _chat(
+        input=[
+            {"role": "user", "content": "Patch it"},
+            {"type": "custom_tool_call", "call_id": "c", "name": "p", "input": "a"},
+            {"type": "custom_tool_call_output", "call_id": "c", "output": "Done"},
+        ],
+        tools=[{"type": "custom", "name": "p", "format": form}],
+        tool_choice={"type": "custom", "name": "p"},
+    )
+
+    grammar = {"syntax": "regex", "definition": "a+"}
+    assert chat["messages"][1:] == [
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [
+                {"id": "c", "type": "custom", "custom": {"name": "p", "input": "a"}}
+            ],
+        },
+        {"role": "tool", "tool_call_id": "c", "content": "Done"},
+    ]
+    assert chat["tools"] == [
+        {
+            "type": "custom",
+            "custom": {"name": "p", "format": {"type": "grammar", "grammar": grammar}},
+        }
+    ]
+    assert chat["tool_choice"] == {"type": "custom", "custom": {"name": "p"}}
+
+
+def test_a_custom_tools_call_is_an_item_of_its_own() -> None:
+    """Whole; its text is what it is called with."""
+    call = {"id": "c", "type": "custom", "custom": {"name": "p", "input": "a"}}
+
+    (item,) = _answer({"content": None, "tool_calls": [call]})
+
+    assert item == {
+        "id": item["id"],
+        "type": "custom_tool_call",
+        "status": "completed",
+        "call_id": "c",
+        "name": "p",
+        "input": "a",
+    }
+    assert item["id"].startswith("ctc_")
+
+
+def test_what_a_providers_own_tool_did_stays_in_its_turn() -> None:
+    """Between the thoughts and the words, in the place where it stood."""
+    search = {"type": "web_search_call", "id": "ws_1", "status": "completed"}
+
+    messages = _chat(
+        input=[
+            {"role": "user", "content": "What is new?"},
+            {"role": "assistant", "content": "Let me see.", "phase": "commentary"},
+            search,
+            {"role": "assistant", "content": "This."},
+        ]
+    )["messages"]
+
+    assert [message["role"] for message in messages] == ["user", "assistant"]
+    assert [part["text"] for part in messages[1]["content"]] == ["Let me see.", "This."]
+    assert messages[1]["extra_content"]["openai"]["items"] == [
+        {"type": "message", "characters": 11, "phase": "commentary"},
+        search,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "needs"),
+    [
+        ({}, False),
+        ({"tools": [{"type": "function", "name": "f"}]}, False),
+        ({"tools": [{"type": "custom", "name": "f"}]}, False),
+        ({"tools": [{"type": "web_search"}]}, True),
+        ({"input": [{"type": "web_search_call", "id": "w"}]}, False),
+        ({"input": [{"type": "mcp_approval_response", "approve": True}]}, True),
+    ],
+)
+def test_a_request_says_when_only_the_api_itself_will_do(
+    asked: dict[str, Any], needs: bool
+) -> None:
+    """For a provider's own tools, and for what answers one."""
+    body = json.dumps({"model": "m", "input": "Hi"} | asked).encode()
+
+    assert (Capability.RESPONSES in needs_of(read(body))) is needs
+
+
+def test_what_a_chat_has_no_word_for_goes_beside_it() -> None:
+    """What is always so is not said, and what a chat can say is said in its words."""
+    chat = _chat(
+        input="Hi",
+        include=[
+            "reasoning.encrypted_content",
+            "message.output_text.logprobs",
+            "web_search_call.action.sources",
+        ],
+        top_logprobs=2,
+        truncation="auto",
+        max_tool_calls=3,
+        reasoning={"effort": "low", "summary": "auto"},
+    )
+
+    assert {k: v for k, v in chat.items() if k not in ("model", "messages")} == {
+        "reasoning_effort": "low",
+        "reasoning": {"summary": "auto"},
+        "logprobs": True,
+        "top_logprobs": 2,
+        "include": ["web_search_call.action.sources"],
+        "truncation": "auto",
+        "max_tool_calls": 3,
+    }
+
+
+def test_a_secret_of_a_tool_is_not_repeated() -> None:
+    """The response, which may be kept, says what was asked without it."""
+    tool = {"type": "mcp", "server_label": "s", "server_url": "https://s.example"}
+    asked = {"model": "m", "input": "Hi", "tools": [{**tool, "authorization": "t"}]}
+    frame = Frame(read(json.dumps(asked).encode()), RESPONSE_ID, is_stored=False)
+
+    response = response_of(_body({"content": "Hi"}), frame)
+
+    assert response["tools"] == [tool]
+
+
 async def test_items_that_are_kept_can_be_named_instead_of_sent() -> None:
     """One look finds all of a conversation, though its answers were several."""
     store = MemoryResponses()
@@ -173,14 +303,43 @@ async def test_an_item_that_is_not_kept_is_an_error_with_the_remedy(
         ({"input": None}, "input"),
         ({"input": 7}, "input"),
         ({"input": ["Hi"]}, "input[0]"),
-        ({"input": [{"type": "computer_call"}]}, "input[0].type"),
+        ({"input": [{"type": "odd"}]}, "input[0].type"),
         ({"input": [{"type": 7}]}, "input[0].type"),
         ({"input": [{"role": "judge", "content": "x"}]}, "input[0].role"),
         ({"input": [{"role": "user"}]}, "input[0].content"),
         ({"input": [{"type": "function_call", "name": "w"}]}, "input[0].call_id"),
         ({"instructions": 7}, "instructions"),
         ({"tools": {}}, "tools"),
-        ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
+        ({"tools": [{"type": "file_search"}]}, "tools[0].type"),
+        ({"tools": [{"kind": "web_search"}]}, "tools[0].type"),
+        (
+            {"tools": [{"type": "code_interpreter", "container": "cntr_1"}]},
+            "tools[0].container",
+        ),
+        (
+            {
+                "tools": [
+                    {
+                        "type": "code_interpreter",
+                        "container": {"type": "auto", "file_ids": ["file_1"]},
+                    }
+                ]
+            },
+            "tools[0].container.file_ids",
+        ),
+        (
+            {
+                "input": [
+                    {
+                        "type": "computer_call_output",
+                        "call_id": "c",
+                        "output": {"type": "computer_screenshot", "file_id": "f"},
+                    }
+                ]
+            },
+            "input[0].output.file_id",
+        ),
+        ({"include": "reasoning.encrypted_content"}, "include"),
         ({"tools": [{"type": "function"}]}, "tools[0].name"),
         ({"tool_choice": {"type": "file_search"}}, "tool_choice"),
         ({"reasoning": "low"}, "reasoning"),

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes.response_reader import ResponseReader
-from fakes.translated_chats import ANSWERS, ChatAnswer, grouped
+from fakes.translated_chats import ANSWERS, ChatAnswer, grouped, native_answers
 from holdfast_edge.responses.answer import response_of
 from holdfast_edge.responses.items import Frame
 from holdfast_edge.responses.request import Asked, chat_of, read
@@ -22,7 +22,7 @@ ERROR = {"code": "stream_interrupted", "message": "It broke off.", "trace_id": "
 
 
 @MANY
-@given(answer=ANSWERS, data=st.data())
+@given(answer=ANSWERS | native_answers(), data=st.data())
 def test_a_streamed_response_is_the_whole_one(
     answer: ChatAnswer, data: st.DataObject
 ) -> None:
@@ -81,6 +81,32 @@ def test_what_was_answered_comes_back_as_it_was(answer: ChatAnswer) -> None:
     assert said == (given.get("content") or given.get("refusal") or "")
 
 
+@MANY
+@given(answer=native_answers(), data=st.data())
+def test_what_a_provider_gave_over_responses_comes_back_in_its_order(
+    answer: ChatAnswer, data: st.DataObject
+) -> None:
+    """Whole and streamed: what only the provider can read, where it stood."""
+    stream, reader = ResponseStream(FRAME), ResponseReader()
+    for frames in data.draw(grouped(answer.frames)):
+        reader.read(stream.feed(frames))
+    reader.read(stream.end())
+
+    whole = response_of(answer.body, FRAME)["output"]
+
+    for output in (reader.output, whole):
+        (message,) = _said_again(output) or [{}]
+        if message:
+            said = message["content"] or ""
+            text = said if isinstance(said, str) else "".join(p["text"] for p in said)
+            assert text == (answer.message["content"] or "")
+            assert message.get("tool_calls") == answer.message.get("tool_calls")
+            kept = message.get("extra_content", {}).get("openai", {}).get("items", [])
+            assert [_placeless(item) for item in kept] == (
+                answer.message.get("extra_content", {"openai": {"items": []}})
+            )["openai"]["items"]
+
+
 def test_items_are_named_after_their_response() -> None:
     """Whoever names an item names the response that it is kept with."""
     chat = {
@@ -118,6 +144,10 @@ def _said_again(output: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = json.loads(chat_of(asked))["messages"]
     nothing = {"role": "assistant", "content": [{"type": "text", "text": ""}]}
     return [message for message in messages if message != nothing]
+
+
+def _placeless(item: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in item.items() if name != "index"}
 
 
 def _call_of(call: dict[str, Any]) -> tuple[Any, ...]:

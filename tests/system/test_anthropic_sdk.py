@@ -113,6 +113,7 @@ def test_a_message_is_answered_whoever_serves(
     assert message.type == "message"
     assert message.role == "assistant"
     assert message.id.startswith("msg_")
+    assert message._request_id
     assert message.content[0].type == "text"
     assert message.content[0].text
     assert message.stop_reason == "end_turn"

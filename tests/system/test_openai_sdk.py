@@ -96,6 +96,7 @@ class TestAnswers:
         assert completion.model == model
         assert completion.choices[0].message.content
         assert completion.usage is not None
+        assert answer.request_id == answer.headers["x-holdfast-trace-id"]
         cost = completion.usage.model_extra["cost"]
         assert cost > 0
         assert f"{cost:f}".rstrip("0") == answer.headers["x-holdfast-cost-usd"]

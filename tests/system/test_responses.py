@@ -365,7 +365,7 @@ def test_a_response_that_is_not_kept_cannot_be_gone_on_from(client: OpenAI) -> N
         ({"input": None}, "input"),
         ({"input": [{"type": "odd"}]}, "input[0].type"),
         ({"input": [{"role": "user", "content": 7}]}, "input[0].content"),
-        ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
+        ({"tools": [{"type": "file_search"}]}, "tools[0].type"),
         ({"background": True}, "background"),
         ({"tool_choice": 7}, "tool_choice"),
     ],

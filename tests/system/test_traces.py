@@ -159,6 +159,10 @@ def test_a_request_that_nobody_answered_says_so(
     assert trace["spans"][0]["error"] == "all_attempts_failed"
     assert trace["spans"][0]["meta"]["model"] is None
     assert [each["id"] for each in failed] == [trace["id"]]
+    assert [failed[0][name] for name in ("requested_model", "model")] == [
+        "broken",
+        None,
+    ]
 
 
 def test_a_refused_request_is_there_too(gateway: Gateway) -> None:

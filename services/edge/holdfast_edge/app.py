@@ -28,7 +28,15 @@ from holdfast_edge.messages.endpoint import MESSAGES, CountTokens
 from holdfast_edge.metrics import EdgeMetrics
 from holdfast_edge.models import Model, Models
 from holdfast_edge.operations import Healthz, Metrics, OpenApi, Readyz
-from holdfast_edge.responses.endpoint import RESPONSES, Responses, StoredResponse
+from holdfast_edge.responses.compaction import Compact
+from holdfast_edge.responses.endpoint import (
+    RESPONSES,
+    CancelResponse,
+    InputTokens,
+    Responses,
+    StoredResponse,
+)
+from holdfast_edge.responses.input_items import InputItems
 
 OPENAI_BASES = (
     "/v1",
@@ -131,8 +139,13 @@ def _inference(
     chat = Chats(resolver, executor)
     embeddings = Embeddings(resolver, executor)
     messages = Chats(resolver, executor, MESSAGES)
-    responses = Responses(Chats(resolver, executor, RESPONSES), stored)
+    response_chats = Chats(resolver, executor, RESPONSES)
+    responses = Responses(response_chats, stored)
+    compact = Compact(response_chats, stored)
+    input_tokens = InputTokens(resolver, stored)
     kept = StoredResponse(stored)
+    input_items = InputItems(stored)
+    cancel = CancelResponse(stored)
     count_tokens = CountTokens(resolver)
     models = Models(resolver)
     model = Model(resolver)
@@ -140,7 +153,11 @@ def _inference(
         yield Route(f"{at}/chat/completions", chat, methods=["POST"])
     for at in OPENAI_BASES:
         yield Route(f"{at}/responses", responses, methods=["POST"])
+        yield Route(f"{at}/responses/compact", compact, methods=["POST"])
+        yield Route(f"{at}/responses/input_tokens", input_tokens, methods=["POST"])
         yield Route(f"{at}/responses/{{id}}", kept, methods=["GET", "DELETE"])
+        yield Route(f"{at}/responses/{{id}}/cancel", cancel, methods=["POST"])
+        yield Route(f"{at}/responses/{{id}}/input_items", input_items, methods=["GET"])
     for at in (*OPENAI_BASES, "/v3/compat/v1"):
         yield Route(f"{at}/messages", messages, methods=["POST"])
         yield Route(f"{at}/messages/count_tokens", count_tokens, methods=["POST"])

@@ -20,7 +20,7 @@ from holdfast_edge import errors
 from holdfast_edge.auth import shown_key
 from holdfast_edge.body import Inbound
 from holdfast_edge.console.sessions import Sessions
-from holdfast_edge.headers import Head
+from holdfast_edge.headers import TRACE_ID_HEADERS, Head
 from holdfast_edge.messages.errors import ANTHROPIC_VERSION, anthropic_shape
 from holdfast_edge.metrics import CALLER_GONE_STATUS, EdgeMetrics
 from holdfast_edge.presence import CallerGoneError
@@ -167,7 +167,7 @@ class _Answer:
             self.status = message["status"]
             message["headers"] = [
                 *message["headers"],
-                (b"x-holdfast-trace-id", self._trace_id),
+                *((name, self._trace_id) for name in TRACE_ID_HEADERS),
             ]
         try:
             await self._send(message)

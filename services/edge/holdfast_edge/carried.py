@@ -35,3 +35,13 @@ def opened(text: object) -> dict[str, Any] | None:
         return _decode(base64.b64decode(text.removeprefix(_MARK), validate=True))
     except (binascii.Error, ValueError, RecursionError):
         return None
+
+
+def joined(known: Any, more: Any) -> Any:
+    """Put together what has come back in several pieces, in their order."""
+    if isinstance(known, dict) and isinstance(more, dict):
+        both = {name: joined(known[name], more[name]) for name in known if name in more}
+        return {**known, **more, **both}
+    if isinstance(known, list) and isinstance(more, list):
+        return [*known, *more]
+    return more

@@ -83,7 +83,7 @@ class Chats:
             chat.model,
             session_id=session.id,
             session_derived=session.derived,
-            requirements=requirements(chat, body),
+            requirements=requirements(chat, body, exchange.needs),
             trace_id=head.trace_id,
             tags=tags_of(head),
             parent_span_id=head.parent_span_id,
@@ -120,5 +120,6 @@ class Chats:
     ) -> sse.Steps:
         plan = await self.resolver.resolve_model(wanted, deadline=limits.whole)
         return self.executor.execute_stream(
-            ExecuteRequest(plan, body, self.format.surface), deadline=limits.whole
+            ExecuteRequest(plan, body, self.format.surface, asked=wanted),
+            deadline=limits.whole,
         )

@@ -20,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from holdfast.errors import RequestMalformedError
 from holdfast_edge import errors
-from holdfast_edge.headers import Header
+from holdfast_edge.headers import TRACE_ID_HEADERS, Header
 
 _UNREAD_BYTES = 1024 * 1024
 """Of a body, what is taken from the socket before somebody asks for it."""
@@ -129,7 +129,7 @@ class Connection(HttpToolsProtocol):
         lines = [
             b"HTTP/1.1 400 Bad Request",
             *(name + b": " + value for name, value in rendered.headers),
-            b"x-holdfast-trace-id: " + trace_id.encode(),
+            *(name + b": " + trace_id.encode() for name in TRACE_ID_HEADERS),
             b"connection: close",
         ]
         self.transport.write(b"\r\n".join([*lines, b"", rendered.body]))

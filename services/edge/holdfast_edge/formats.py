@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from holdfast.api.executor.v1 import executor_service_pb2 as executor_pb
+from holdfast.model import Capability
 from holdfast_edge import errors, sse
 from holdfast_edge.headers import Head
 
@@ -28,6 +29,7 @@ class Exchange:
         answer_of: Writes a chat's whole answer as the API's.
         writer: Begins to write a streamed answer.
         session: The conversation that the API itself names. Empty: none.
+        needs: What it needs of a deployment that its chat does not show.
         settle: What is still to be done once the whole answer is known and before
             the last of it is sent. None: nothing.
     """
@@ -36,6 +38,7 @@ class Exchange:
     answer_of: Callable[[bytes], bytes] = _as_it_is
     writer: Callable[[], sse.Writer] = _chat_events
     session: str = ""
+    needs: frozenset[Capability] = frozenset()
     settle: Callable[[], Awaitable[None]] | None = None
 
 

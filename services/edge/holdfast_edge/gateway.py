@@ -118,7 +118,11 @@ async def serve(settings: Settings, environment: Environment) -> AsyncIterator[s
             environment.resolver_targets, reach=Link, patience_s=_PATIENCE_S, tls=tls
         )
         executor = RemoteExecutor(
-            environment.executor_targets, reach=Link, patience_s=_PATIENCE_S, tls=tls
+            environment.executor_targets,
+            reach=Link,
+            patience_s=_PATIENCE_S,
+            tls=tls,
+            resolver=resolver,
         )
 
         administration = RemoteAdministration(
@@ -152,8 +156,8 @@ async def serve(settings: Settings, environment: Environment) -> AsyncIterator[s
             ) as address:
                 yield address
         finally:
-            await resolver.close()
             await executor.close()
+            await resolver.close()
             await administration.close()
             await ledger.close()
             await responses.close()

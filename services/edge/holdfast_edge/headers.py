@@ -33,6 +33,10 @@ SINGLE = frozenset(
 and a guess about a key, a session or a length is a hole. The same value twice,
 as some proxies send it, leaves nothing to guess."""
 
+TRACE_ID_HEADERS = (b"x-holdfast-trace-id", b"x-request-id", b"request-id")
+"""Under what names an answer bears its trace id: ours, and where the clients of OpenAI
+and of Anthropic look for the id of a request."""
+
 _TRACEPARENT = re.compile(
     rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-"
     rb"(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(?:-|$)"

@@ -13,10 +13,19 @@ from holdfast_edge.openapi import (
     history,
     inference,
     operations,
+    responses,
 )
 from holdfast_edge.openapi.failures import SCHEMAS as FAILURES
 
-SURFACES = (inference, agents, catalog, history, administration, operations)
+SURFACES = (
+    inference,
+    agents,
+    responses,
+    catalog,
+    history,
+    administration,
+    operations,
+)
 """In the order in which they are shown."""
 
 

@@ -1,4 +1,4 @@
-"""The APIs that agents speak, described: Anthropic Messages and OpenAI Responses."""
+"""Anthropic Messages, described; and what is said of the APIs that agents speak."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ from holdfast_edge.openapi.words import (
     parameter,
 )
 
-_TAG = "Agents"
+TAG = "Agents"
 
 TAGS = [
     {
-        "name": _TAG,
+        "name": TAG,
         "description": "What agents are built on, for every model: a request is "
         "translated where its deployment speaks otherwise.",
     }
@@ -43,7 +43,8 @@ _CONVERSATION = {
 }
 
 
-def _streamed(answer: dict[str, Any]) -> dict[str, Any]:
+def streamed(answer: dict[str, Any]) -> dict[str, Any]:
+    """Describe an answer that may come as events."""
     content = {**json_content(answer), "text/event-stream": {"schema": STRING}}
     return {"description": "The answer.", "headers": SERVED, "content": content}
 
@@ -51,10 +52,10 @@ def _streamed(answer: dict[str, Any]) -> dict[str, Any]:
 PATHS: dict[str, Any] = {
     "/v1/messages": {
         "post": operation(
-            _TAG,
+            TAG,
             "Anthropic Messages, streamed or not",
             {
-                200: _streamed(
+                200: streamed(
                     open_object(
                         ["id", "type", "role", "model", "content", "usage"],
                         id=STRING,
@@ -81,7 +82,7 @@ PATHS: dict[str, Any] = {
     },
     "/v1/messages/count_tokens": {
         "post": operation(
-            _TAG,
+            TAG,
             "How many tokens a request has, estimated",
             {
                 200: ok(
@@ -94,55 +95,5 @@ PATHS: dict[str, Any] = {
             failures=["MODEL_NOT_FOUND", "NO_DEPLOYMENT_ALLOWED"],
             body=body_of(open_object(["model", "messages"], **_CONVERSATION)),
         )
-    },
-    "/v1/responses": {
-        "post": operation(
-            _TAG,
-            "OpenAI Responses, streamed or not",
-            {
-                200: _streamed(
-                    open_object(
-                        ["id", "object", "status", "model", "output"],
-                        id=STRING,
-                        object={"const": "response"},
-                        status=STRING,
-                        model=STRING,
-                        output={"type": "array", "items": ANY_OBJECT},
-                    )
-                )
-            },
-            failures=CHAT,
-            description="Responses are kept, and can be gone on from by "
-            "`previous_response_id`, where the project keeps content.",
-            body=body_of(
-                open_object(
-                    ["model", "input"],
-                    model=MODEL,
-                    input={
-                        "oneOf": [STRING, {"type": "array", "items": ANY_OBJECT}],
-                    },
-                    instructions={"type": ["string", "null"]},
-                    previous_response_id={"type": ["string", "null"]},
-                    store={"type": ["boolean", "null"]},
-                    stream={"type": ["boolean", "null"]},
-                )
-            ),
-            parameters=HEADERS,
-        )
-    },
-    "/v1/responses/{id}": {
-        "parameters": [parameter("id", "path", "string", "`resp_...`.")],
-        "get": operation(
-            _TAG,
-            "A response that is kept",
-            {200: ok("The response.", open_object(["id", "object", "output"]))},
-            failures=["RESOURCE_NOT_FOUND", "SERVICE_UNAVAILABLE"],
-        ),
-        "delete": operation(
-            _TAG,
-            "Delete a response that is kept",
-            {200: ok("It is gone.", open_object(["id", "deleted"]))},
-            failures=["RESOURCE_NOT_FOUND", "SERVICE_UNAVAILABLE"],
-        ),
     },
 }

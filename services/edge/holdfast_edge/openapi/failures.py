@@ -53,7 +53,7 @@ _ERROR = {
         "validation_errors": {
             "type": "array",
             "items": _VIOLATION,
-            "description": "Where the last answer does not fit `response_format`.",
+            "description": "Where the last answer has not the form it was to have.",
         },
         "text": {
             "type": "string",

@@ -1,15 +1,14 @@
-"""POST /v1/responses; GET and DELETE /v1/responses/{id}."""
+"""POST /v1/responses; GET and DELETE /v1/responses/{id}; counting and cancelling."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 from starlette.types import Receive, Scope, Send
 
 from holdfast.api.executor.v1 import executor_service_pb2 as executor_pb
-from holdfast.errors import GatewayError, ResourceNotFoundError
-from holdfast.ports import StoredResponses
+from holdfast.errors import GatewayError, RequestMalformedError
+from holdfast.ports import Resolver, StoredResponses
 from holdfast_edge import errors, sse
 from holdfast_edge.auth import api_key_digest
 from holdfast_edge.body import read_json_body
@@ -19,12 +18,20 @@ from holdfast_edge.formats import Exchange, Format
 from holdfast_edge.headers import Head
 from holdfast_edge.reply import send_json
 from holdfast_edge.responses.answer import response_of
+from holdfast_edge.responses.errors import FIELDS, responses_shape
 from holdfast_edge.responses.items import Frame, new_response_id
 from holdfast_edge.responses.references import with_items
-from holdfast_edge.responses.request import chat_of, read
-from holdfast_edge.responses.store import Keeping, earlier_of, record_of
+from holdfast_edge.responses.request import chat_of, needs_of, read
+from holdfast_edge.responses.store import (
+    Keeping,
+    earlier_of,
+    items_before,
+    kept_chain,
+    not_kept,
+)
 from holdfast_edge.responses.stream import ResponseStream
 from holdfast_edge.sessions import session_of
+from holdfast_edge.token_estimates import input_tokens
 
 _encode = msgspec.json.Encoder().encode
 
@@ -34,7 +41,12 @@ def _stateless(body: bytes, _head: Head) -> Exchange:
     return _exchange(Frame(asked, new_response_id(), is_stored=False), chat_of(asked))
 
 
-RESPONSES = Format("responses", executor_pb.SURFACE_OPENAI_RESPONSES, read=_stateless)
+RESPONSES = Format(
+    "responses",
+    executor_pb.SURFACE_OPENAI_RESPONSES,
+    read=_stateless,
+    error_shape=responses_shape,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,7 @@ class Responses:
     chats: Chats
     store: StoredResponses | None = None
     surface: str = RESPONSES.name
+    error_shape: errors.Shape = RESPONSES.error_shape
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -87,25 +100,56 @@ class StoredResponse:
         digest = api_key_digest(Head.of(scope))
         response_id = scope["path_params"]["id"]
         if scope["method"] == "DELETE":
-            gone = self.store is not None and await self.store.forget(
-                digest, response_id
-            )
-            if not gone:
-                raise _not_kept(response_id)
+            if not self.store or not await self.store.forget(digest, response_id):
+                raise not_kept(response_id)
             await send_json(
                 send, {"id": response_id, "object": "response", "deleted": True}
             )
             return
-        found = self.store and await self.store.recall(digest, response_id)
-        if not found or not found.chain:
-            raise _not_kept(response_id)
-        await send_json(send, record_of(found.chain[-1]).response)
+        chain = await kept_chain(self.store, digest, response_id)
+        await send_json(send, chain[-1].response)
 
 
-def _not_kept(response_id: str) -> ResourceNotFoundError:
-    return ResourceNotFoundError(
-        f"There is no response {response_id!r} that is kept.", field="id"
-    )
+@dataclass(frozen=True, slots=True)
+class CancelResponse:
+    """Cancelling a response, which none needs: each is whole when it is kept."""
+
+    store: StoredResponses | None
+    surface: str = "cancel_response"
+
+    async def __call__(self, scope: Scope, _receive: Receive, _send: Send) -> None:
+        """Say that there is nothing to cancel."""
+        response_id = scope["path_params"]["id"]
+        await kept_chain(self.store, api_key_digest(Head.of(scope)), response_id)
+        raise RequestMalformedError(
+            f"Response {response_id!r} was not made in the background: it is whole, "
+            "and there is nothing to cancel. To stop one that is being made, close its "
+            "connection.",
+            field="id",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class InputTokens:
+    """How many tokens a request for a response has, estimated."""
+
+    resolver: Resolver
+    store: StoredResponses | None
+    surface: str = "input_tokens"
+    error_shape: errors.Shape = RESPONSES.error_shape
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the estimate that deployments are chosen by."""
+        head = Head.of(scope)
+        digest = api_key_digest(head)
+        asked = read(await read_json_body(head, receive), may_be_silent=True)
+        asked = await with_items(self.store, digest, asked)
+        chat = chat_of(asked, await items_before(self.store, digest, asked))
+        needs = needs_of(asked)
+        counted = await input_tokens(self.resolver, digest, chat, head, needs)
+        await send_json(
+            send, {"object": "response.input_tokens", "input_tokens": counted}
+        )
 
 
 def _exchange(
@@ -125,6 +169,7 @@ def _exchange(
         answer_of,
         writer,
         session=session,
+        needs=needs_of(frame.asked),
         settle=keeping.settle if keeping else None,
     )
 
@@ -146,5 +191,4 @@ class _ResponseEvents:
 
     def failed(self, error: GatewayError, trace_id: str) -> bytes:
         """Write why it is not."""
-        fields: dict[str, Any] = errors.fields_of(error, trace_id)
-        return self._stream.failed(fields)
+        return self._stream.failed(FIELDS.told(errors.fields_of(error, trace_id)))

@@ -1,12 +1,13 @@
 """What a model gave, as output items and the response that holds them."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from holdfast_edge.carried import closed
 from holdfast_edge.responses.request import Asked
+from holdfast_edge.responses.tools import shown
 
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 """Why an answer is not whole, by a chat's word for it."""
@@ -23,6 +24,7 @@ _ECHOED = (
     "service_tier",
     "temperature",
     "text",
+    "top_logprobs",
     "top_p",
     "truncation",
     "user",
@@ -108,26 +110,45 @@ class Frame:
             "parallel_tool_calls": fields.get("parallel_tool_calls", True),
             "store": self.is_stored,
             "tool_choice": fields.get("tool_choice", "auto"),
-            "tools": fields.get("tools") or [],
+            "tools": shown(fields.get("tools")),
             **{name: fields.get(name) for name in _ECHOED},
             "usage": _usage(ended.usage) if ended and ended.usage else None,
         }
 
 
-def message_item(item_id: str, parts: list[dict[str, Any]], status: str) -> Any:
-    """Write what was said."""
-    return {
+def message_item(
+    item_id: str, parts: list[dict[str, Any]], status: str, phase: object = None
+) -> dict[str, Any]:
+    """Write what was said.
+
+    Args:
+        item_id: `msg_...`.
+        parts: The texts and refusals.
+        status: `in_progress` or `completed`.
+        phase: What its provider calls this part of the answer. None: nothing.
+    """
+    item = {
         "id": item_id,
         "type": "message",
         "role": "assistant",
         "status": status,
         "content": parts,
     }
+    return {**item, "phase": phase} if phase else item
 
 
-def text_part(text: str) -> dict[str, Any]:
+def text_part(
+    text: str,
+    annotations: Iterable[dict[str, Any]] = (),
+    logprobs: Iterable[dict[str, Any]] = (),
+) -> dict[str, Any]:
     """Write a part that is text."""
-    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+    return {
+        "type": "output_text",
+        "text": text,
+        "annotations": [*annotations],
+        "logprobs": [*logprobs],
+    }
 
 
 def refusal_part(text: str) -> dict[str, Any]:
@@ -135,14 +156,39 @@ def refusal_part(text: str) -> dict[str, Any]:
     return {"type": "refusal", "refusal": text}
 
 
-def call_item(item_id: str, call: dict[str, Any], status: str) -> dict[str, Any]:
-    """Write a call of a function.
+def citation(annotation: dict[str, Any], before: int) -> dict[str, Any] | None:
+    """Write where a passage comes from; None if a chat's word for it is not known.
 
     Args:
-        item_id: `fc_...`.
+        annotation: As a chat has it.
+        before: How many characters of the answer stand before the message.
+    """
+    cited = annotation.get("url_citation")
+    if not isinstance(cited, dict):
+        return None
+    at = {
+        name: (cited.get(name) or 0) - before for name in ("start_index", "end_index")
+    }
+    return {"type": "url_citation", **cited, **at}
+
+
+def call_item(item_id: str, call: dict[str, Any], status: str) -> dict[str, Any]:
+    """Write a call of a function or a custom tool.
+
+    Args:
+        item_id: `fc_...` or `ctc_...`.
         call: As a chat has it.
         status: `in_progress` or `completed`.
     """
+    if "custom" in call:
+        return {
+            "id": item_id,
+            "type": "custom_tool_call",
+            "status": status,
+            "call_id": call.get("id") or "",
+            "name": call["custom"].get("name") or "",
+            "input": call["custom"].get("input") or "",
+        }
     return {
         "id": item_id,
         "type": "function_call",
@@ -153,57 +199,28 @@ def call_item(item_id: str, call: dict[str, Any], status: str) -> dict[str, Any]
     }
 
 
+def call_mark(call: dict[str, Any]) -> str:
+    """Say what the id of a call's item begins with."""
+    return "ctc" if "custom" in call else "fc"
+
+
 def reasoning_item(
-    item_id: str, thoughts: str, carried: dict[str, Any]
+    item_id: str, summary: Iterable[dict[str, Any]], carried: dict[str, Any]
 ) -> dict[str, Any]:
     """Write what was thought, and what its provider wants back."""
     item: dict[str, Any] = {
         "id": item_id,
         "type": "reasoning",
-        "summary": [{"type": "summary_text", "text": thoughts}] if thoughts else [],
+        "summary": [*summary],
     }
     if carried:
         item["encrypted_content"] = closed(carried)
     return item
 
 
-def carried_of(message: dict[str, Any]) -> dict[str, Any]:
-    """Return what a chat's message bears that is to come back."""
-    carried = {
-        name: message[name]
-        for name in ("thinking_blocks", "extra_content")
-        if message.get(name)
-    }
-    if message.get("reasoning_content") and "thinking_blocks" not in carried:
-        carried["reasoning_content"] = message["reasoning_content"]
-    calls = {
-        call["id"]: call["extra_content"]
-        for call in message.get("tool_calls") or ()
-        if "extra_content" in call
-    }
-    return {**carried, "calls": calls} if calls else carried
-
-
-def output_of(message: dict[str, Any], frame: Frame) -> list[dict[str, Any]]:
-    """Write a chat's whole message as items."""
-    output: list[dict[str, Any]] = []
-    carried = carried_of(message)
-    thoughts = message.get("reasoning_content") or ""
-    if carried or thoughts:
-        output.append(reasoning_item(frame.item_id("rs", 0), thoughts, carried))
-    parts = []
-    if said := message.get("content"):
-        parts.append(text_part(said))
-    if refusal := message.get("refusal"):
-        parts.append(refusal_part(refusal))
-    if parts:
-        item_id = frame.item_id("msg", len(output))
-        output.append(message_item(item_id, parts, "completed"))
-    output += [
-        call_item(frame.item_id("fc", place), call, "completed")
-        for place, call in enumerate(message.get("tool_calls") or (), len(output))
-    ]
-    return output
+def summary_part(text: str) -> dict[str, Any]:
+    """Write a part of what is shown of thoughts."""
+    return {"type": "summary_text", "text": text}
 
 
 def _usage(usage: dict[str, Any]) -> dict[str, Any]:

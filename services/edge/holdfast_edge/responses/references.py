@@ -3,8 +3,9 @@
 import dataclasses
 
 from holdfast.ports import StoredResponses
+from holdfast_edge.responses.conversation import REFERENCE
 from holdfast_edge.responses.items import response_id_of
-from holdfast_edge.responses.request import REFERENCE, Asked
+from holdfast_edge.responses.request import Asked
 from holdfast_edge.responses.store import record_of
 
 
@@ -35,7 +36,7 @@ async def with_items(
             continue
         found = await store.recall(principal, response_id_of(item_id))
         for record in map(record_of, found.chain):
-            kept |= {item["id"]: item for item in record.items if "id" in item}
+            kept |= {item["id"]: item for item in record.named}
         if item_id not in kept:
             break
     items = (

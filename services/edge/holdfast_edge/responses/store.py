@@ -7,8 +7,13 @@ from typing import Any
 import msgspec
 import structlog
 
-from holdfast.errors import GatewayError, RequestMalformedError
+from holdfast.errors import (
+    GatewayError,
+    RequestMalformedError,
+    ResourceNotFoundError,
+)
 from holdfast.ports import StoredResponses
+from holdfast_edge.responses.given_items import named
 from holdfast_edge.responses.request import Asked
 
 _log = structlog.get_logger()
@@ -28,6 +33,16 @@ class Record(msgspec.Struct):
     items: list[dict[str, Any]]
     response: dict[str, Any]
 
+    @property
+    def named(self) -> list[dict[str, Any]]:
+        """The items, each with an id."""
+        return named(self.items, self.response["id"])
+
+    @property
+    def asked_count(self) -> int:
+        """How many of the items were asked, and come first."""
+        return len(self.items) - len(self.response["output"])
+
 
 record_of = msgspec.json.Decoder(Record).decode
 
@@ -45,6 +60,28 @@ class Earlier:
     keeps: bool = False
     session: str = ""
     items: Sequence[dict[str, Any]] = ()
+
+
+async def kept_chain(
+    store: StoredResponses | None, principal: bytes, response_id: str
+) -> list[Record]:
+    """Return what is kept of a response and of those before it, the first one first.
+
+    Raises:
+        ResourceNotFoundError: There is none, or none of the principal's project.
+        GatewayError: What is kept cannot be read now.
+    """
+    found = store and await store.recall(principal, response_id)
+    if not found or not found.chain:
+        raise not_kept(response_id)
+    return [record_of(each) for each in found.chain]
+
+
+def not_kept(response_id: str) -> ResourceNotFoundError:
+    """Say that a response is not there, or not to be seen."""
+    return ResourceNotFoundError(
+        f"There is no response {response_id!r} that is kept.", field="id"
+    )
 
 
 async def earlier_of(
@@ -76,6 +113,20 @@ async def earlier_of(
         records[-1].session if records else "",
         [item for record in records for item in record.items],
     )
+
+
+async def items_before(
+    store: StoredResponses | None, principal: bytes, asked: Asked
+) -> Sequence[dict[str, Any]]:
+    """Return the items of the responses that a request goes on from, if any.
+
+    Raises:
+        RequestMalformedError: It names a response that is not kept.
+        GatewayError: What is kept cannot be read now.
+    """
+    if not asked.previous_id:
+        return ()
+    return (await earlier_of(store, principal, asked)).items
 
 
 @dataclass(slots=True)

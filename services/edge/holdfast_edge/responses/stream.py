@@ -1,18 +1,24 @@
 """From the events of a streamed chat to those of a streamed Response."""
 
 from collections.abc import Generator, Iterator
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
-from holdfast_edge.responses.items import (
-    Ended,
-    Frame,
-    call_item,
-    message_item,
-    reasoning_item,
-    refusal_part,
-    text_part,
+from holdfast_edge.responses.items import Ended, Frame, citation
+from holdfast_edge.responses.native import (
+    carried_item,
+    native_items,
+    placeless,
+    shown_item,
+    without_items,
+)
+from holdfast_edge.responses.open_items import (
+    Event,
+    OpenCall,
+    OpenItem,
+    OpenMessage,
+    OpenReasoning,
 )
 
 _decode = msgspec.json.Decoder().decode
@@ -20,11 +26,9 @@ _encode = msgspec.json.Encoder().encode
 
 _DATA = b"data: "
 
-_Event = dict[str, Any]
-
 _Opened = TypeVar("_Opened")
 
-_Opening: TypeAlias = Generator[_Event, None, _Opened]
+_Opening: TypeAlias = Generator[Event, None, _Opened]
 """Gives events, and in the end the item that is open."""
 
 
@@ -45,8 +49,9 @@ class ResponseStream:
         self._model = ""
         self._sequence = 0
         self._output: list[dict[str, Any]] = []
-        self._open: _Item | None = None
-        self._calls: dict[int, _Call] = {}
+        self._open: OpenItem | None = None
+        self._calls: dict[int, OpenCall] = {}
+        self._characters = 0
         self._finish_reason: str | None = None
         self._usage: dict[str, Any] | None = None
 
@@ -86,12 +91,12 @@ class ResponseStream:
             error=error,
         )
 
-    def _write(self, event: _Event) -> bytes:
+    def _write(self, event: Event) -> bytes:
         numbered = {**event, "sequence_number": self._sequence}
         self._sequence += 1
         return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), _encode(numbered))
 
-    def _take(self, chunk: dict[str, Any]) -> Iterator[_Event]:
+    def _take(self, chunk: dict[str, Any]) -> Iterator[Event]:
         if not self._created:
             self._created, self._model = chunk["created"], chunk["model"]
             for kind in ("response.created", "response.in_progress"):
@@ -101,59 +106,103 @@ class ResponseStream:
         for choice in chunk.get("choices") or ():
             if choice.get("index"):
                 continue
-            yield from self._delta(choice.get("delta") or {})
+            logprobs = (choice.get("logprobs") or {}).get("content")
+            yield from self._delta(choice.get("delta") or {}, logprobs or [])
             if choice.get("finish_reason"):
                 self._finish_reason = choice["finish_reason"]
 
-    def _delta(self, delta: dict[str, Any]) -> Iterator[_Event]:
+    def _delta(
+        self, delta: dict[str, Any], logprobs: list[dict[str, Any]]
+    ) -> Iterator[Event]:
         if thought := delta.get("reasoning_content"):
             reasoning = yield from self._reasoning()
             yield from reasoning.add(thought)
         if blocks := delta.get("thinking_blocks"):
             reasoning = yield from self._reasoning()
-            reasoning.carry("thinking_blocks", [*map(_placeless, blocks)])
+            reasoning.carry({"thinking_blocks": [*map(placeless, blocks)]})
         if "extra_content" in delta:
-            reasoning = yield from self._reasoning()
-            reasoning.carry("extra_content", delta["extra_content"])
-        for part in _PARTS:
-            if said := delta.get(part):
-                message = yield from self._message()
-                yield from message.add(part, said)
+            if rest := without_items(delta):
+                reasoning = yield from self._reasoning()
+                reasoning.carry({"extra_content": rest})
+            for item in native_items(delta):
+                yield from self._native(item)
+        yield from self._said(delta, logprobs)
         for piece in delta.get("tool_calls") or ():
             yield from self._call(piece)
 
-    def _reasoning(self) -> _Opening["_Reasoning"]:
-        if not isinstance(self._open, _Reasoning):
+    def _said(
+        self, delta: dict[str, Any], logprobs: list[dict[str, Any]]
+    ) -> Iterator[Event]:
+        if said := delta.get("content"):
+            message = yield from self._message()
+            yield from message.say(said, logprobs)
+            self._characters += len(said)
+        if refusal := delta.get("refusal"):
+            message = yield from self._message()
+            yield from message.refuse(refusal)
+        for annotation in delta.get("annotations") or ():
+            if isinstance(self._open, OpenMessage):
+                cited = citation(annotation, self._open.before)
+                yield from self._open.cite(cited)
+
+    def _native(self, item: dict[str, Any]) -> Iterator[Event]:
+        """Write an item that a chat has no word for; end one that it tells more of."""
+        match item["type"]:
+            case "reasoning":
+                reasoning = yield from self._reasoning()
+                reasoning.carry(carried_item(item))
+                yield from self._close()
+            case "message":
+                if isinstance(self._open, OpenMessage):
+                    self._open.phase = item.get("phase")
+                    for annotation in item.get("annotations") or ():
+                        yield from self._open.cite(annotation)
+                    yield from self._close()
+            case "function_call" | "custom_tool_call":
+                pass
+            case _:
+                yield from self._close()
+                place = len(self._output)
+                self._output.append(shown_item(item))
+                for kind in ("added", "done"):
+                    yield {
+                        "type": f"response.output_item.{kind}",
+                        "output_index": place,
+                        "item": self._output[place],
+                    }
+
+    def _reasoning(self) -> _Opening[OpenReasoning]:
+        if not isinstance(self._open, OpenReasoning):
             yield from self._close()
-            self._open = _Reasoning(*self._place("rs"))
+            self._open = OpenReasoning(*self._place("rs"))
             yield self._added(self._open)
         return self._open
 
-    def _message(self) -> _Opening["_Message"]:
-        if not isinstance(self._open, _Message):
+    def _message(self) -> _Opening[OpenMessage]:
+        if not isinstance(self._open, OpenMessage):
             yield from self._close()
-            self._open = _Message(*self._place("msg"))
+            self._open = OpenMessage(*self._place("msg"), before=self._characters)
             yield self._added(self._open)
         return self._open
 
-    def _call(self, piece: dict[str, Any]) -> Iterator[_Event]:
+    def _call(self, piece: dict[str, Any]) -> Iterator[Event]:
         place = piece.get("index") or 0
         if place not in self._calls:
             if "extra_content" in piece:
                 reasoning = yield from self._reasoning()
                 signed = {str(piece.get("id")): piece["extra_content"]}
-                reasoning.carry("calls", signed)
+                reasoning.carry({"calls": signed})
             yield from self._close()
-            call = self._calls[place] = _Call(*self._place("fc"), piece)
+            mark = "ctc" if "custom" in piece else "fc"
+            call = self._calls[place] = OpenCall(*self._place(mark), piece)
             yield self._added(call)
-        if arguments := (piece.get("function") or {}).get("arguments"):
-            yield self._calls[place].add(arguments)
+        yield from self._calls[place].add(piece)
 
     def _place(self, mark: str) -> tuple[int, str]:
         place = len(self._output)
         return place, self._frame.item_id(mark, place)
 
-    def _added(self, item: "_Item") -> _Event:
+    def _added(self, item: OpenItem) -> Event:
         self._output.append(item.item("in_progress"))
         return {
             "type": "response.output_item.added",
@@ -161,7 +210,7 @@ class ResponseStream:
             "item": self._output[-1],
         }
 
-    def _done(self, item: "_Item") -> Iterator[_Event]:
+    def _done(self, item: OpenItem) -> Iterator[Event]:
         yield from item.ending()
         self._output[item.index] = item.item("completed")
         yield {
@@ -170,161 +219,12 @@ class ResponseStream:
             "item": self._output[item.index],
         }
 
-    def _close(self) -> Iterator[_Event]:
+    def _close(self) -> Iterator[Event]:
         if self._open is not None:
             item, self._open = self._open, None
             yield from self._done(item)
 
-    def _close_all(self) -> Iterator[_Event]:
+    def _close_all(self) -> Iterator[Event]:
         yield from self._close()
         for call in self._calls.values():
             yield from self._done(call)
-
-
-class _Item(Protocol):
-    """An output item that is being written.
-
-    Attributes:
-        index: Its place in the output.
-    """
-
-    index: int
-
-    def item(self, status: str) -> dict[str, Any]:
-        """Write it as it is now."""
-
-    def ending(self) -> Iterator[_Event]:
-        """Give the events that end what is in it."""
-
-
-class _Reasoning:
-    """What is thought, and what its provider wants back."""
-
-    def __init__(self, index: int, item_id: str) -> None:
-        self.index = index
-        self._id = item_id
-        self._thoughts: list[str] = []
-        self._carried: dict[str, Any] = {}
-
-    def add(self, thought: str) -> Iterator[_Event]:
-        if not self._thoughts:
-            yield self._event("part.added", part=_summary(""))
-        self._thoughts.append(thought)
-        yield self._event("text.delta", delta=thought)
-
-    def carry(self, name: str, content: Any) -> None:
-        known = self._carried.get(name)
-        if isinstance(known, list):
-            self._carried[name] = known + content
-        else:
-            self._carried[name] = {**known, **content} if known else content
-
-    def item(self, status: str) -> dict[str, Any]:
-        carried = dict(self._carried)
-        if self._thoughts and "thinking_blocks" not in carried:
-            carried["reasoning_content"] = "".join(self._thoughts)
-        return reasoning_item(self._id, "".join(self._thoughts), carried)
-
-    def ending(self) -> Iterator[_Event]:
-        if self._thoughts:
-            text = "".join(self._thoughts)
-            yield self._event("text.done", text=text)
-            yield self._event("part.done", part=_summary(text))
-
-    def _event(self, kind: str, **more: Any) -> _Event:
-        return {
-            "type": f"response.reasoning_summary_{kind}",
-            "item_id": self._id,
-            "output_index": self.index,
-            "summary_index": 0,
-            **more,
-        }
-
-
-class _Message:
-    """What is said: a text, a refusal, or one after the other."""
-
-    def __init__(self, index: int, item_id: str) -> None:
-        self.index = index
-        self._id = item_id
-        self._parts: list[tuple[str, list[str]]] = []
-
-    def add(self, part: str, said: str) -> Iterator[_Event]:
-        if not self._parts or self._parts[-1][0] != part:
-            yield from self.ending()
-            self._parts.append((part, []))
-            yield self._event("content_part.added", part=_PARTS[part][1](""))
-        self._parts[-1][1].append(said)
-        more: dict[str, Any] = {"logprobs": []} if part == "content" else {}
-        yield self._event(f"{_PARTS[part][0]}.delta", delta=said, **more)
-
-    def item(self, status: str) -> dict[str, Any]:
-        parts = [_PARTS[part][1]("".join(said)) for part, said in self._parts]
-        item: dict[str, Any] = message_item(self._id, parts, status)
-        return item
-
-    def ending(self) -> Iterator[_Event]:
-        if not self._parts:
-            return
-        part, said = self._parts[-1]
-        name, write = _PARTS[part]
-        text = "".join(said)
-        whole = {"text": text, "logprobs": []} if part == "content" else {part: text}
-        yield self._event(f"{name}.done", **whole)
-        yield self._event("content_part.done", part=write(text))
-
-    def _event(self, kind: str, **more: Any) -> _Event:
-        return {
-            "type": f"response.{kind}",
-            "item_id": self._id,
-            "output_index": self.index,
-            "content_index": max(0, len(self._parts) - 1),
-            **more,
-        }
-
-
-class _Call:
-    """A call of a function."""
-
-    def __init__(self, index: int, item_id: str, opening: dict[str, Any]) -> None:
-        self.index = index
-        self._id = item_id
-        self._opening = opening
-        self._arguments: list[str] = []
-
-    def add(self, arguments: str) -> _Event:
-        self._arguments.append(arguments)
-        return self._event("delta", delta=arguments)
-
-    def item(self, status: str) -> dict[str, Any]:
-        function = self._opening.get("function") or {}
-        called = {
-            "id": self._opening.get("id"),
-            "function": {**function, "arguments": "".join(self._arguments)},
-        }
-        return call_item(self._id, called, status)
-
-    def ending(self) -> Iterator[_Event]:
-        name = (self._opening.get("function") or {}).get("name") or ""
-        yield self._event("done", name=name, arguments="".join(self._arguments))
-
-    def _event(self, kind: str, **more: Any) -> _Event:
-        return {
-            "type": f"response.function_call_arguments.{kind}",
-            "item_id": self._id,
-            "output_index": self.index,
-            **more,
-        }
-
-
-def _placeless(block: dict[str, Any]) -> dict[str, Any]:
-    """Leave out a block's place in the stream, which a whole answer does not have."""
-    return {name: value for name, value in block.items() if name != "index"}
-
-
-def _summary(text: str) -> dict[str, Any]:
-    return {"type": "summary_text", "text": text}
-
-
-_PARTS = {"content": ("output_text", text_part), "refusal": ("refusal", refusal_part)}
-"""The parts of a message by a delta's field: what events and parts call them."""
