@@ -53,11 +53,14 @@ class Consequence:
         then: What the request does next.
         rest: How the deployment rests.
         scope: Whose health it is about.
+        doubtful: Whether it may as well be the fault of whoever called: of its own
+            network.
     """
 
     then: Then
     rest: Rest = Rest.NOT_AT_ALL
     scope: Scope = Scope.NOBODY
+    doubtful: bool = False
 
 
 CONSEQUENCES: dict[Outcome, Consequence] = {
@@ -66,11 +69,15 @@ CONSEQUENCES: dict[Outcome, Consequence] = {
     Outcome.RATE_LIMITED: Consequence(Then.NEXT_STEP, Rest.AS_TOLD, Scope.CREDENTIAL),
     Outcome.SERVER_ERROR: Consequence(Then.NEXT_STEP, Rest.BRIEFLY, Scope.DEPLOYMENT),
     Outcome.CONNECTION_FAILED: Consequence(
-        Then.NEXT_STEP, Rest.BRIEFLY, Scope.DEPLOYMENT
+        Then.NEXT_STEP, Rest.BRIEFLY, Scope.DEPLOYMENT, doubtful=True
     ),
-    Outcome.TIMED_OUT: Consequence(Then.NEXT_STEP, Rest.BRIEFLY, Scope.DEPLOYMENT),
+    Outcome.TIMED_OUT: Consequence(
+        Then.NEXT_STEP, Rest.BRIEFLY, Scope.DEPLOYMENT, doubtful=True
+    ),
     # The caller has part of the answer; a second one would not fit to it.
-    Outcome.INTERRUPTED: Consequence(Then.RETURN, Rest.BRIEFLY, Scope.DEPLOYMENT),
+    Outcome.INTERRUPTED: Consequence(
+        Then.RETURN, Rest.BRIEFLY, Scope.DEPLOYMENT, doubtful=True
+    ),
     # What follows is about this request, so it says nothing of the deployment's
     # health: one odd caller must not take a region out for everyone.
     Outcome.PARSE_FAILED: Consequence(Then.AGAIN),
@@ -80,6 +87,7 @@ CONSEQUENCES: dict[Outcome, Consequence] = {
     Outcome.REJECTED: Consequence(Then.RETURN),
     Outcome.BLOCKED: Consequence(Then.RETURN),
     Outcome.CANCELLED: Consequence(Then.RETURN),
+    Outcome.EXECUTOR_LOST: Consequence(Then.RETURN),
     # The credential, its quota or the model is wrong here and may be right there.
     Outcome.UNUSABLE: Consequence(Then.NEXT_STEP, Rest.FOR_LONG, Scope.CREDENTIAL),
 }

@@ -28,6 +28,7 @@ from holdfast.model import (
     Reservation,
 )
 from holdfast.signing import SignedPlan
+from holdfast.standpoint import NOWHERE, Standpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +107,12 @@ class ReportAttemptsRequest:
 
     Attributes:
         known_rests: The version of the rests that the executor knows.
+        standpoint: From where it called, and whom it reaches there.
     """
 
     reports: Sequence[AttemptReport] = ()
     known_rests: bytes = b""
+    standpoint: Standpoint = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +122,15 @@ class ExecuteRequest:
     Attributes:
         held: What the caller has of a streamed answer whose executor is gone. None:
             it has not begun.
+        asked: What the plan was made for, so that it can be made anew. Stays with who
+            asks. None: it cannot.
     """
 
     plan: SignedPlan
     body: bytes
     surface: int = executor_pb.SURFACE_OPENAI_CHAT_COMPLETIONS
     held: Held | None = None
+    asked: ResolveModelRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +287,8 @@ class Executor(Protocol):
     ) -> AsyncGenerator[executor_pb.ExecuteStreamResponse, None]:
         """Execute a request and stream the answer: `served`, chunks, `completed`.
 
-        Closing the iterator cancels the call of the provider.
+        Among the chunks `taken_up`, where somebody else goes on with it. Closing the
+        iterator cancels the call of the provider.
 
         Raises:
             PlanRefusedError: The plan is not the resolver's, or has expired.

@@ -229,3 +229,18 @@ def test_an_answer_longer_than_any_model_writes_is_not_kept() -> None:
     assert delivered.read().obstacle
     assert delivered.read().text == ""
     assert delivered.read().pieces == 300
+
+
+def test_what_is_encrypted_of_another_answer_is_not_told() -> None:
+    """It is neither in the way of taking an answer up, nor part of what comes then."""
+    delivered = Delivered()
+    items = [{"index": 0, "type": "reasoning", "encrypted_content": "g"}]
+    thought = {"extra_content": {"openai": {"items": items}}}
+    delivered.add(event(thought) + told("Hello, "))
+    splice = Splice(delivered.read(), Way.CONTINUE)
+
+    out = splice.take(event(thought) + told("world.") + event(thought))
+
+    assert delivered.read().obstacle == ""
+    assert text_of(out) == "world."
+    assert b"extra_content" not in out

@@ -595,6 +595,7 @@ def broke(resting: Resting | None = None) -> Lessons:
     """Give lessons of a project that has used its budget up, in a moment."""
     budget = RetryBudget(clock=lambda: 0.0)
     caller = order().plan.caller
+    budget.failed("whoever", Outcome.SERVER_ERROR)
     for _ in range(10):
         budget.fare(caller, "whoever", is_aside=True)
     return Lessons(resting or Resting(), budget)
@@ -638,14 +639,35 @@ async def test_those_left_aside_come_last_and_the_soonest_back_first():
 
 
 async def test_when_all_rest_the_soonest_back_is_tried_once():
-    """And nobody else, where the budget is used up; the error says when."""
+    """And nobody else, where all just failed and the budget is used up."""
     plan = order(cooling("a/m-eu", 9), cooling("b/m-eu", 3), cooling("c/m-eu", 7))
-    trip = Trip(plan, DOWN, lessons=broke())
+    lessons = broke()
+    await Trip(plan, DOWN, DOWN, DOWN, lessons=lessons).fail()
+    trip = Trip(plan, DOWN, lessons=lessons)
 
     error = await trip.fail(AllDeploymentsUnavailableError)
 
     assert trip.called == ["b/m-eu"]
     assert error.metadata["retry_after_seconds"] == "7"
+
+
+async def test_one_that_rests_is_looked_at_where_the_budget_is_used_up():
+    """If nobody has of late: it may be well, though nobody has said so."""
+    lessons = broke(rests(c=20))
+    trip = Trip(order(A, B, C), DOWN, DOWN, lessons=lessons)
+
+    assert await trip.go() == "c/m-eu answered"
+
+
+async def test_of_those_that_rest_one_that_has_just_failed_comes_last():
+    """Though it be back soonest: it was not away for long."""
+    lessons = Lessons(rests(a=1, b=20))
+    await Trip(order(A), DOWN, lessons=lessons).fail()
+
+    trip = Trip(order(A, B), lessons=lessons)
+
+    assert await trip.go() == "b/m-eu answered"
+    assert trip.called == ["b/m-eu"]
 
 
 async def test_an_untried_healthy_deployment_is_tried_whatever_the_budget():

@@ -231,3 +231,18 @@ def test_sound_is_not_looked_into():
     (out, *_) = deltas(passed(chunk(audio), chunk(end="stop")))
 
     assert out == {"audio": {"id": "a", "data": "NDExMQ==", "transcript": "***, ok"}}
+
+
+def test_what_comes_in_one_piece_goes_on_in_one_piece():
+    """Items that a provider wants back, and where words come from."""
+    item = {"index": 0, "type": "web_search_call", "query": f"Whose is {CARD}"}
+    kept = {"extra_content": {"openai": {"items": [item]}}}
+    cited = {"annotations": [{"index": 0, "title": "It is 4111"}]}
+
+    out = passed(chunk(kept), chunk(cited), chunk({"content": "Hi"}), chunk(end="stop"))
+
+    redacted = {**item, "query": "Whose is ***"}
+    assert deltas(out)[:2] == [
+        {"extra_content": {"openai": {"items": [redacted]}}},
+        cited,
+    ]

@@ -11,9 +11,11 @@ from fakes.plans import CALLER, attempt, deployment, order, step
 from holdfast.errors import ServiceUnavailableError
 from holdfast.health import Rests, health_keys
 from holdfast.ports import Answering, AttemptReport
+from holdfast.standpoint import Standpoint
 from holdfast_executor.attempts import Progress
 from holdfast_executor.lessons import Resting
 from holdfast_executor.reporting import Reporter
+from holdfast_executor.vantage import Vantage
 
 AWAY = ServiceUnavailableError("nobody there", service="resolver")
 
@@ -27,6 +29,7 @@ class ListeningResolver:
         self.asked = 0
         self.rests: Rests | None = None
         self.versions: list[bytes] = []
+        self.standpoints: list[Standpoint] = []
 
     @property
     def ordinals(self) -> list[int]:
@@ -34,6 +37,7 @@ class ListeningResolver:
 
     async def report_attempts(self, request, *, deadline=None):
         self.versions.append(request.known_rests)
+        self.standpoints.append(request.standpoint)
         if not request.reports:
             return self.rests
         self.asked += 1
@@ -260,6 +264,23 @@ async def test_what_was_heard_last_stands_while_the_resolver_is_away():
     assert resting.left(PLACE) == timedelta(seconds=3)
     clock.advance(3)
     assert resting.left(PLACE) is None
+
+
+async def test_each_report_says_from_where_and_who_answers_there():
+    """As of when it is sent; where there is nothing to report as well."""
+    clock, resolver = Clock(), ListeningResolver()
+    vantage = Vantage("here", clock.now_ms)
+    reporter = Reporter(resolver, Resting(), news_s=0.01, vantage=vantage)
+    reporter.start()
+    began_ms = clock.now_ms()
+    reporter.tell(order(), attempt(http_status=200))
+    clock.advance(1)
+    await until(lambda: len(resolver.standpoints) > 1)
+    await reporter.close()
+
+    assert set(resolver.standpoints) == {
+        Standpoint("here", began_ms + 1_000, began_ms, began_ms)
+    }
 
 
 async def test_a_probe_that_begins_to_answer_is_told_at_once():

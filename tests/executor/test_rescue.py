@@ -1,5 +1,6 @@
 """A stream that breaks off after its first content, and what the caller holds then."""
 
+import dataclasses
 import json
 from datetime import timedelta
 
@@ -214,6 +215,18 @@ async def test_an_answer_that_another_executor_began_is_ended_here():
     assert not any(message.HasField("served") for message in taken)
     assert taken[-1].HasField("completed")
     assert s.outcomes == [("a/m-eu", Outcome.SUCCEEDED)]
+
+
+async def test_its_attempts_are_counted_on_from_those_of_the_other_executor():
+    """So that each has a place of its own, and whoever passes it on knows which."""
+    held = dataclasses.replace(HELD, attempts=2)
+    async with scene(failing(503), streamed("one ", "two")) as s:
+        taken = await messages(s.stream(held=held))
+
+    goes_on = taken[0].taken_up
+    assert [each.ordinal for each in s.told] == [3, 4]
+    assert (goes_on.deployment_id, goes_on.ordinal) == ("b/m-eu", 4)
+    assert goes_on.attempt_count == s.finished[0].attempt_count == 4
 
 
 async def test_an_answer_that_another_executor_began_is_not_ended_otherwise():

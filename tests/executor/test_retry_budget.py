@@ -82,6 +82,42 @@ def test_while_one_deployment_answers_every_request_is_answered(outages):
     assert world.errors == 0
 
 
+def test_one_that_is_well_and_rests_serves_while_the_others_are_down():
+    """Though all tokens are used up: somebody looks, and the others follow."""
+    world = World(*POOL)
+    world.load(1_000)
+    world.errors = 0
+    world.down = {"a", "b"}
+    world.clock.advance(6)
+
+    world.load(1_000, aside={"c"})
+
+    assert world.errors == 0
+
+
+def test_looking_at_those_that_rest_and_are_down_adds_next_to_nothing():
+    """The first that fails says so for some seconds."""
+    world = World(*POOL)
+
+    assert world.load(1_000, aside=set(POOL)) <= 1.2
+
+
+def test_few_requests_look_at_a_time():
+    """Until one is answered the others pay; afterwards they follow for nothing."""
+    budget = RetryBudget(Clock().now)
+    budget.open(CALLER)
+
+    first, *others = (budget.fare(CALLER, "a", is_aside=True) for _ in range(12))
+    budget.answered(CALLER, "a", first)
+    afterwards = [budget.fare(CALLER, "a", is_aside=True) for _ in range(20)]
+    budget.failed("a", Outcome.SERVER_ERROR)
+    later = budget.fare(CALLER, "a", is_aside=True)
+
+    assert [first, *others] == [Fare.FREE] * 10 + [Fare.PAID] * 2
+    assert afterwards == [Fare.FREE] * 20
+    assert later is Fare.PAID
+
+
 def test_who_has_been_quiet_for_a_while_is_not_held_to_what_was():
     """A failure says something of the next seconds and no more."""
     world = World(*POOL)

@@ -59,6 +59,7 @@ async def test_an_answer_says_who_gave_it_and_what_it_cost():
         session_affinity=plan_pb2.SESSION_AFFINITY_NONE,
         attempt_count=1,
         cost_usd_nanos=COST,
+        ordinal=1,
     )
     assert s.outcomes == [("a/m-eu", Outcome.SUCCEEDED)]
     assert s.told[0].cost_usd_nanos == COST

@@ -204,6 +204,7 @@ class World:
         }
         resting.hear(Rests(b"1", until))
         budget = RetryBudget(asyncio.get_running_loop().time)
+        budget.failed("whoever", Outcome.SERVER_ERROR)
         for _ in range(10 if self.is_broke else 0):
             budget.fare(CALLER, "whoever", is_aside=True)
         return Lessons(resting, budget)

@@ -27,6 +27,7 @@ from holdfast.ports import (
 )
 from holdfast.rpc.messages import principal_from_wire
 from holdfast.settings import Defaults
+from holdfast.standpoint import Standpoint
 from holdfast_resolver.stores import (
     MemoryHealthStore,
     MemoryProbeStore,
@@ -456,3 +457,51 @@ async def test_a_report_is_answered_with_who_rests_until_that_is_known():
     assert await report(service, plan, known_rests=rests.version) is None
     clock.advance(660)
     assert await report(service, plan, known_rests=rests.version) == Rests()
+
+
+async def test_an_executor_that_reaches_nobody_leaves_nobody_aside():
+    """Another one is answered all the while, and sessions stay where they are."""
+    clock = Clock()
+    service = resolver(settings(model("m", deployment("a/m"))), clock=clock)
+    now_ms = clock.now_ms()
+    well = Standpoint("well", now_ms, now_ms - 60_000, now_ms)
+    cut_off = Standpoint("cut-off", now_ms, now_ms - 60_000, now_ms - 9_000)
+    first_plan = await resolve(service)
+    await report(service, first_plan, attempt("a/m"), standpoint=well)
+
+    for told in (cut_off, well):
+        failing = await resolve(service)
+        failures = [
+            attempt(
+                "a/m",
+                Outcome.CONNECTION_FAILED,
+                ordinal=number,
+                start_time_ms=now_ms - 5_000,
+                duration=timedelta(seconds=3),
+            )
+            for number in (1, 2, 3)
+        ]
+        cooldowns = await report(service, failing, *failures, standpoint=told)
+        assert bool(cooldowns and cooldowns.until_ms) is (told is well)
+
+
+async def test_what_was_doubted_is_believed_once_others_have_answered_its_executor():
+    """It has nothing more to report by then but that."""
+    clock = Clock()
+    service = resolver(settings(model("m", deployment("a/m"))), clock=clock)
+    now_ms = clock.now_ms()
+    other = Standpoint("other", now_ms, now_ms - 60_000, now_ms)
+    await service.report_attempts(ReportAttemptsRequest((), standpoint=other))
+    failures = [
+        attempt("a/m", Outcome.CONNECTION_FAILED, ordinal=n, start_time_ms=now_ms)
+        for n in (1, 2, 3)
+    ]
+    early, late = (
+        Standpoint("one", now_ms, now_ms - 60_000, now_ms + ms) for ms in (-1, 1)
+    )
+
+    doubted = await report(service, await resolve(service), *failures, standpoint=early)
+    believed = await service.report_attempts(ReportAttemptsRequest((), standpoint=late))
+
+    assert doubted is None
+    assert len(believed.until_ms) == 1

@@ -138,6 +138,7 @@ class Progress:
         ended: The ordinals of attempts that have ended though their answers are
             served yet.
         guardrail_results: What guardrails have found so far.
+        earlier: How many attempts another executor made of the request.
     """
 
     order: Order
@@ -147,12 +148,13 @@ class Progress:
     begun: list[Record] = field(default_factory=list)
     ended: set[int] = field(default_factory=set)
     guardrail_results: list[GuardrailResult] = field(default_factory=list)
+    earlier: int = 0
 
     def begin(
         self, step: PlanStep, tried_credentials: frozenset[str] = frozenset()
     ) -> Record:
         """Note that an attempt starts."""
-        ordinal = len(self.begun) + 1
+        ordinal = self.made + 1
         record = Record(
             step,
             ordinal,
@@ -173,6 +175,11 @@ class Progress:
             record.patience_s = (record.deadline - record.start) * _PROBE_SHARE
         self.begun.append(record)
         return record
+
+    @property
+    def made(self) -> int:
+        """How many attempts were begun of the request, by whatever executor."""
+        return self.earlier + len(self.begun)
 
     def is_under_way(self, record: Record) -> bool:
         """Tell whether an attempt that was begun has not ended."""

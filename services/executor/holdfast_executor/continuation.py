@@ -113,6 +113,8 @@ class Splice:
         """Fit one choice; None if nothing of it is new."""
         delta = dict(choice.get("delta") or {})
         delta.pop("role", None)
+        # What is signed or encrypted is of an answer that the caller does not have.
+        delta.pop("extra_content", None)
         finish_reason = choice.get("finish_reason")
         delta["content"] = self._new(delta.get("content") or "")
         if not delta["content"]:

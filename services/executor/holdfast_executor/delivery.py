@@ -2,11 +2,14 @@
 
 from datetime import timedelta
 
+from holdfast.errors import ExecutionError, StreamInterruptedError
 from holdfast.model import Attempt, Outcome, Usage
+from holdfast.pricing import usd
 from holdfast_executor.attempts import Progress, Record, is_late, safe_words
 from holdfast_executor.dialects import ProviderError
 from holdfast_executor.guardrails.stream import Source
 from holdfast_executor.rescue import Rescue
+from holdfast_executor.verdict import structured_output_invalid
 
 
 class Delivery:
@@ -74,6 +77,39 @@ class Delivery:
         """Let go of the provider, and note how the attempt ended."""
         if not self._is_noted:
             await self._note(Outcome.SUCCEEDED if self._is_whole else Outcome.CANCELLED)
+
+    def raise_if_broken(self) -> None:
+        """Say why a stream is no answer, of which the caller has a part, if it is none.
+
+        Raises:
+            ExecutionError: It broke off, and nobody took it up.
+        """
+        if self.failure is not None:
+            raise self._broken(self.failure)
+
+    def _broken(self, failure: ProviderError) -> ExecutionError:
+        attempts = self._progress.attempts
+        plan = self._progress.order.plan
+        deployment_id = self.stream.record.step.deployment.id
+        if failure.unfit is not None:
+            return structured_output_invalid(
+                failure.unfit,
+                deployment_id,
+                attempts,
+                keeps=plan.content_retained and not plan.guardrails,
+                plan_id=plan.plan_id,
+                attempt_count=str(len(attempts)),
+            )
+        return StreamInterruptedError(
+            f"The stream of {deployment_id} broke off: {failure.message}. "
+            "What has arrived is not the whole answer; ask again.",
+            attempts=attempts,
+            plan_id=plan.plan_id,
+            attempt_count=str(len(attempts)),
+            deployment_id=deployment_id,
+            delivered_tokens=str(self.delivered_tokens),
+            cost_usd=usd(sum(each.cost_usd_nanos for each in attempts)),
+        )
 
     async def _note(self, outcome: Outcome) -> None:
         self._is_noted = True

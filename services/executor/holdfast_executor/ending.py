@@ -87,7 +87,7 @@ class Ending:
                 response_model=self._response_model,
                 error_reason=reason,
                 session_affinity=self._affinity,
-                attempt_count=len(attempts),
+                attempt_count=self._progress.earlier + len(attempts),
                 fell_back=len({each.deployment_id for each in attempts}) > 1,
                 cost_usd_nanos=sum(each.cost_usd_nanos for each in attempts),
                 tags=plan.tags,

@@ -164,7 +164,7 @@ class Walk(Generic[_Answer]):
     def _steps(self) -> Iterator[PlanStep]:
         """Give the steps that may be tried, each as its turn comes."""
         plan = self._order.plan
-        for step in by_health(self._plan_steps, self._lessons.resting.left):
+        for step in by_health(self._plan_steps, self._lessons):
             if not self._has_room():
                 return
             if self._too_small(step) or step.deployment.id == self._hedged_id:
@@ -242,7 +242,7 @@ class Walk(Generic[_Answer]):
         is_first = self._made == 1 and bool(self._progress.under_way())
         if not is_first or plan.limits.max_attempts == 1:
             return None
-        for each in by_health(self._plan_steps, lessons.resting.left):
+        for each in by_health(self._plan_steps, lessons):
             if _left(each, lessons.resting.left) is not None:
                 return None
             if (
@@ -493,25 +493,29 @@ class Walk(Generic[_Answer]):
 _Left = Callable[[Deployment], timedelta | None]
 
 
-def by_health(steps: Iterable[PlanStep], left: _Left) -> Iterator[PlanStep]:
+def by_health(steps: Iterable[PlanStep], lessons: Lessons) -> Iterator[PlanStep]:
     """Give the steps in their order, but those last that rest, soonest back first.
+
+    Of those that rest, one that has just failed here comes after all others: it is
+    often back soon, since it has not failed for long, and would fail once more.
 
     A deployment may have been left aside since the plan was made. A probe is
     tried all the same: that is what it is for.
 
     Args:
         steps: In the order of the plan.
-        left: How much longer a deployment rests, as is known when its turn comes.
+        lessons: Who rests, and who has just failed, when a step's turn comes.
     """
-    resting: list[tuple[timedelta, PlanStep]] = []
+    resting: list[tuple[bool, timedelta, PlanStep]] = []
     for step in steps:
-        wait = _left(step, left)
+        wait = _left(step, lessons.resting.left)
         if wait is None:
             yield step
         else:
-            resting.append((wait, step))
-    resting.sort(key=lambda each: each[0])
-    for _, step in resting:
+            failed = lessons.budget.has_just_failed(step.deployment.id)
+            resting.append((failed, wait, step))
+    resting.sort(key=lambda each: each[:2])
+    for _, _, step in resting:
         yield step
 
 

@@ -18,6 +18,7 @@ from holdfast.ports import (
 )
 from holdfast_executor.attempts import Order, Record
 from holdfast_executor.lessons import Resting
+from holdfast_executor.vantage import Vantage
 
 _log = structlog.get_logger("holdfast.executor")
 
@@ -53,7 +54,12 @@ class Reporter:
     """Queues reports and sends them in the order they came."""
 
     def __init__(
-        self, resolver: Resolver, resting: Resting, *, news_s: float = _NEWS_S
+        self,
+        resolver: Resolver,
+        resting: Resting,
+        *,
+        news_s: float = _NEWS_S,
+        vantage: Vantage | None = None,
     ) -> None:
         """Report to a resolver.
 
@@ -61,7 +67,9 @@ class Reporter:
             resolver: Whom to tell.
             resting: Hears who is left aside, which is what a resolver answers.
             news_s: After how long without a report it is asked, in seconds.
+            vantage: From where providers are called. None: it is found out.
         """
+        self._vantage = vantage or Vantage()
         self._resolver = resolver
         self._resting = resting
         self._news_s = news_s
@@ -89,6 +97,7 @@ class Reporter:
     def tell(self, order: Order, attempt: Attempt) -> None:
         """Queue how an attempt ended."""
         plan = order.plan
+        self._vantage.learn(attempt)
         self._queue(
             AttemptReport(
                 plan.caller,
@@ -201,7 +210,9 @@ class Reporter:
         try:
             self._hear(
                 await self._resolver.report_attempts(
-                    ReportAttemptsRequest(batch, self._resting.version),
+                    ReportAttemptsRequest(
+                        batch, self._resting.version, self._vantage.tell()
+                    ),
                     deadline=deadline,
                 )
             )
@@ -228,7 +239,10 @@ class Reporter:
         try:
             self._hear(
                 await self._resolver.report_attempts(
-                    ReportAttemptsRequest((), self._resting.version), deadline=deadline
+                    ReportAttemptsRequest(
+                        (), self._resting.version, self._vantage.tell()
+                    ),
+                    deadline=deadline,
                 )
             )
         except (ServiceUnavailableError, DeadlineExceededError):

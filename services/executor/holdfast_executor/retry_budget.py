@@ -4,6 +4,10 @@ A project's further attempts are free as long as they go to deployments that
 answer: that is what a fallback is for. One that goes where the last attempt
 failed costs a token. So while one of two deployments is down every request is
 served, and while both are hardly any is sent twice.
+
+One that is left aside costs a token too, unless it answered here a moment ago, or
+nobody here has found it down for some seconds: then a few requests look, whatever is
+left of the tokens. So one that is well and still rests serves while others are down.
 """
 
 import time
@@ -29,6 +33,11 @@ _FLOOR_PER_S = 1.0
 _NEWS_S = 5.0
 """For how long a failure says something of the next call: the rest of those that
 have been away for up to a minute."""
+
+_MOST_LOOKS = 10
+"""Requests that may look in that time at who is left aside, until one of them knows:
+those that come before the first is answered have nobody else either. With the first
+that fails it is over."""
 
 _MOST_PROJECTS = 10_000
 """Projects whose tokens are counted at a time. One that is forgotten begins anew."""
@@ -80,6 +89,8 @@ class RetryBudget:
         self._clock = clock
         self._purses: dict[tuple[str, str], _Purse] = {}
         self._failed: dict[str, float] = {}
+        self._looked: dict[str, tuple[float, int]] = {}
+        self._answered: dict[str, float] = {}
         self.counts = BudgetCounts()
 
     @property
@@ -101,9 +112,11 @@ class RetryBudget:
             deployment_id: Where it would go.
             is_aside: Whether that is left aside.
         """
-        if not is_aside and not self.has_just_failed(deployment_id):
-            return Fare.FREE
         now = self._clock()
+        if not self.has_just_failed(deployment_id) and (
+            not is_aside or self._is_worth_a_look(deployment_id, now)
+        ):
+            return Fare.FREE
         purse = self._purse(caller)
         purse.given = min(_MOST, purse.given + (now - purse.given_at) * _FLOOR_PER_S)
         purse.given_at = now
@@ -120,6 +133,17 @@ class RetryBudget:
         failed_at = self._failed.get(deployment_id)
         return failed_at is not None and self._clock() - failed_at <= _NEWS_S
 
+    def _is_worth_a_look(self, deployment_id: str, now: float) -> bool:
+        """Tell whether one that is left aside and has not just failed may be tried."""
+        answered_at = self._answered.get(deployment_id)
+        if answered_at is not None and now - answered_at <= _NEWS_S:
+            return True
+        since, looks = self._looked.get(deployment_id, (now, 0))
+        if now - since > _NEWS_S:
+            since, looks = now, 0
+        self._looked[deployment_id] = since, looks + 1
+        return looks < _MOST_LOOKS
+
     def answered(self, caller: Caller, deployment_id: str, fare: Fare) -> None:
         """Note that an attempt was answered; what was paid for it is given back.
 
@@ -130,6 +154,8 @@ class RetryBudget:
         """
         if self._failed:
             self._failed.pop(deployment_id, None)
+        if deployment_id in self._looked:
+            self._answered[deployment_id] = self._clock()
         if fare is Fare.PAID:
             purse = self._purse(caller)
             purse.earned = min(_MOST, purse.earned + 1.0)
@@ -139,6 +165,7 @@ class RetryBudget:
         """Note how an attempt failed, where that says something of the next one."""
         if CONSEQUENCES[outcome].scope is not Scope.NOBODY:
             self._failed[deployment_id] = self._clock()
+            self._answered.pop(deployment_id, None)
 
     def _purse(self, caller: Caller) -> _Purse:
         project = caller.organization_id, caller.project_id

@@ -12,11 +12,11 @@ from holdfast import convert
 from holdfast.api.executor.v1 import executor_service_pb2 as pb
 from holdfast.api.routing.v1 import plan_pb2
 from holdfast.delivered import Held
-from holdfast.errors import ExecutionError, StreamInterruptedError
+from holdfast.errors import StreamInterruptedError
 from holdfast.model import Attempt, Finished, SessionAffinity
 from holdfast.ports import ExecuteRequest, ExecuteResponse, Resolver
 from holdfast.pricing import usd
-from holdfast.signing import PlanKeys, SignedPlan
+from holdfast.signing import PlanKeys
 from holdfast_executor.attempts import Empty, Order, Progress, Record
 from holdfast_executor.calling import Caller
 from holdfast_executor.chat import Chat
@@ -38,10 +38,10 @@ from holdfast_executor.surfaces import (
     SURFACE_NAMES,
     ask_streamed,
     errand,
+    natively,
     streamed_chat,
 )
 from holdfast_executor.unary import Answer
-from holdfast_executor.verdict import structured_output_invalid
 
 _log = structlog.get_logger("holdfast.executor")
 
@@ -116,13 +116,13 @@ class ExecutorService:
             ExecutionError: No deployment answered, or a guardrail let nothing
                 through.
         """
-        return await self._execute(self._order(request.plan, deadline), request)
+        return await self._execute(self._order(request, deadline), request)
 
     async def _unguarded(
         self, request: ExecuteRequest, deadline: float
     ) -> ExecuteResponse:
         """Execute a judge's request: it is not asked about itself."""
-        order = self._order(request.plan, deadline)
+        order = self._order(request, deadline)
         plan = dataclasses.replace(order.plan, guardrails=())
         return await self._execute(Order(plan, order.deadline), request)
 
@@ -134,7 +134,9 @@ class ExecutorService:
             )
             admitted = await guard.admitted(request.body)
             ending.asks(admitted)
-            asked = errand(request.surface, admitted, self._forms)
+            asked = errand(
+                request.surface, admitted, self._forms, self._lessons.batches
+            )
             if asked.form is not None:
                 await asked.form.prepare()
 
@@ -167,7 +169,7 @@ class ExecutorService:
     ) -> AsyncGenerator[pb.ExecuteStreamResponse, None]:
         """Execute a request and stream the answer: `served`, chunks, `completed`.
 
-        Of an answer that another executor began there is no `served`, and of the
+        Of an answer that another executor began there is `taken_up`, and of the
         chunks the rest.
 
         Raises:
@@ -176,8 +178,13 @@ class ExecutorService:
             ExecutionError: No deployment answered, the one that had begun broke
                 off, or a guardrail let nothing more through.
         """
-        order = self._order(request.plan, deadline)
-        progress = Progress(order, self._told, _now_ms)
+        order = self._order(request, deadline)
+        progress = Progress(
+            order,
+            self._told,
+            _now_ms,
+            earlier=request.held.attempts if request.held else 0,
+        )
         with self._ending(progress, request, streamed=True) as ending:
             guard = Guard(progress, self._judging)
             admitted = await guard.admitted(request.body)
@@ -207,16 +214,17 @@ class ExecutorService:
                         yield _begun(progress)
                         is_served = True
                     stream = guard.around(await going.result())
-            if stream.record.is_probe:
-                self._answering(order, stream.record)
+            self._tell_of_probe(order, stream.record)
             delivery = Delivery(stream, rescue, progress)
             try:
                 events = await delivery.read() if guard.reads_ahead else b""
                 guard.raise_if_blocked()
                 ending.begins()
-                if not is_served:
-                    yield _begun(progress, stream.record)
+                yield _begun(progress, stream.record, is_known=is_served)
                 while events := events or await delivery.read():
+                    if delivery.stream is not stream:
+                        stream = delivery.stream
+                        yield _begun(progress, stream.record, is_known=True)
                     ending.keep(events)
                     yield _chunks(events)
                     events = b""
@@ -224,8 +232,7 @@ class ExecutorService:
                 await delivery.end()
                 _serves(ending, progress, delivery.stream.record)
             guard.raise_if_blocked()
-            if delivery.failure is not None:
-                raise _broken(delivery.failure, delivery, progress)
+            delivery.raise_if_broken()
             cost = delivery.cost_usd_nanos
             if chat.include_usage and (events := delivery.stream.usage_event(cost)):
                 yield _chunks(events)
@@ -236,6 +243,11 @@ class ExecutorService:
                     cost_usd_nanos=cost,
                 )
             )
+
+    def _tell_of_probe(self, order: Order, record: Record) -> None:
+        """Tell at once of a probe that is answered; of any other attempt later."""
+        if record.is_probe:
+            self._answering(order, record)
 
     async def _form_of(self, chat: Chat) -> Form | None:
         """Return the form that an answer is to have, ready to be checked."""
@@ -254,8 +266,8 @@ class ExecutorService:
             streamed=streamed,
         )
 
-    def _order(self, signed: SignedPlan, deadline: float | None) -> Order:
-        plan = self._plan_keys.verify(signed)
+    def _order(self, request: ExecuteRequest, deadline: float | None) -> Order:
+        plan = natively(self._plan_keys.verify(request.plan), request.surface)
         if deadline is None:
             now = asyncio.get_running_loop().time()
             deadline = now + plan.limits.request_timeout.total_seconds()
@@ -313,10 +325,18 @@ def _affinity(progress: Progress, served_id: str) -> SessionAffinity:
 
 
 def _begun(
-    progress: Progress, record: Record | None = None
+    progress: Progress, record: Record | None = None, *, is_known: bool = False
 ) -> pb.ExecuteStreamResponse:
-    """Say who serves a stream; where nobody does yet, who is being asked."""
+    """Say who serves a stream; where nobody does yet, who is being asked.
+
+    Args:
+        progress: Of the request.
+        record: The attempt that serves it. None: none does yet.
+        is_known: Whether the caller has been told who serves, by now maybe another.
+    """
     served = _served(progress, record or progress.begun[-1], None)
+    if is_known:
+        return pb.ExecuteStreamResponse(taken_up=served)
     return pb.ExecuteStreamResponse(served=served)
 
 
@@ -329,7 +349,8 @@ def _served(progress: Progress, record: Record, cost: int | None) -> pb.Served:
         provider_id=deployment.provider_id,
         geography=deployment.geography,
         session_affinity=plan_pb2.SessionAffinity.ValueType(affinity.value),
-        attempt_count=len(progress.begun),
+        attempt_count=progress.made,
+        ordinal=record.ordinal,
         cost_usd_nanos=cost,
         revision=plan.revision,
         warning_budget_id=plan.reservation.warning if plan.reservation else "",
@@ -360,32 +381,3 @@ async def _resumed(rescue: Rescue, held: Held, progress: Progress) -> Source:
             cost_usd=usd(sum(each.cost_usd_nanos for each in progress.attempts)),
         )
     return stream
-
-
-def _broken(
-    failure: ProviderError, delivery: Delivery, progress: Progress
-) -> ExecutionError:
-    """Say why a stream is no answer, of which the caller has a part."""
-    plan = progress.order.plan
-    deployment_id = delivery.stream.record.step.deployment.id
-    if failure.unfit is not None:
-        return structured_output_invalid(
-            failure.unfit,
-            deployment_id,
-            progress.attempts,
-            keeps=plan.content_retained and not plan.guardrails,
-            plan_id=plan.plan_id,
-            attempt_count=str(len(progress.attempts)),
-        )
-    cost = sum(attempt.cost_usd_nanos for attempt in progress.attempts)
-    return StreamInterruptedError(
-        f"The stream of {deployment_id} broke off: "
-        f"{failure.message}. "
-        "What has arrived is not the whole answer; ask again.",
-        attempts=progress.attempts,
-        plan_id=plan.plan_id,
-        attempt_count=str(len(progress.attempts)),
-        deployment_id=deployment_id,
-        delivered_tokens=str(delivery.delivered_tokens),
-        cost_usd=usd(cost),
-    )

@@ -9,14 +9,16 @@ dialects'.
 
 import functools
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import msgspec
 
 from holdfast.api.executor.v1 import executor_service_pb2 as pb
 from holdfast.errors import RequestMalformedError
+from holdfast.model import RESPONSES_DIALECT, Plan
 from holdfast_executor.attempts import Empty, Record
+from holdfast_executor.batch_sizes import BatchSizes
 from holdfast_executor.calling import Caller
 from holdfast_executor.chat import Chat
 from holdfast_executor.dialects import ProviderError
@@ -44,6 +46,25 @@ _TRANSLATED = frozenset({pb.SURFACE_ANTHROPIC_MESSAGES, pb.SURFACE_OPENAI_RESPON
 CHATS = _TRANSLATED | {pb.SURFACE_OPENAI_CHAT_COMPLETIONS}
 """Those whose requests and answers are chats by the time they are here."""
 
+
+def natively(plan: Plan, surface: int) -> Plan:
+    """Have deployments asked in the format of a surface, where they speak it too.
+
+    Args:
+        plan: Says in which format they are usually asked.
+        surface: Which API the request is written in.
+    """
+    if surface != pb.SURFACE_OPENAI_RESPONSES:
+        return plan
+    steps = tuple(
+        replace(step, deployment=replace(step.deployment, dialect=RESPONSES_DIALECT))
+        if step.deployment.speaks_responses
+        else step
+        for step in plan.steps
+    )
+    return replace(plan, steps=steps)
+
+
 _NO_STOPS = frozenset({b"", b"null", b"[]"})
 
 Asking = Callable[
@@ -65,13 +86,14 @@ class Errand:
     form: Form | None = None
 
 
-def errand(surface: int, body: bytes, forms: Forms) -> Errand:
+def errand(surface: int, body: bytes, forms: Forms, batches: BatchSizes) -> Errand:
     """Read a request whose answer comes in one piece.
 
     Args:
         surface: Which API it is written in.
         body: The request.
         forms: Knows about the forms that answers may be asked for in.
+        batches: Knows how many inputs deployments embed at once.
 
     Raises:
         RequestMalformedError: The body is no request of the surface, or there is
@@ -82,7 +104,7 @@ def errand(surface: int, body: bytes, forms: Forms) -> Errand:
         raise RequestMalformedError(
             f"Surface {surface} is none that this version serves.", field="surface"
         )
-    return read(body, forms)
+    return read(body, forms, batches)
 
 
 def streamed_chat(surface: int, body: bytes) -> Chat:
@@ -113,7 +135,9 @@ async def ask_streamed(
     return stream
 
 
-def _whole_chat(body: bytes, forms: Forms, *, translated: bool = False) -> Errand:
+def _whole_chat(
+    body: bytes, forms: Forms, _: BatchSizes, *, translated: bool = False
+) -> Errand:
     chat = _chat(body, stream=False, translated=translated)
     form = forms.of(chat)
     if form is not None:
@@ -141,16 +165,16 @@ def _formed(form: Form) -> Asking:
     return ask_formed_whole
 
 
-def _embeddings(body: bytes, _: Forms) -> Errand:
+def _embeddings(body: bytes, _: Forms, batches: BatchSizes) -> Errand:
     try:
-        return Errand(Embedding(Embeddings.parse(body)).ask)
+        return Errand(Embedding(Embeddings.parse(body), batches).ask)
     except msgspec.DecodeError as error:
         raise RequestMalformedError(
             f"The body is no embeddings request: {error}.", field="body"
         ) from error
 
 
-_WHOLE: Mapping[int, Callable[[bytes, Forms], Errand]] = MappingProxyType(
+_WHOLE: Mapping[int, Callable[[bytes, Forms, BatchSizes], Errand]] = MappingProxyType(
     {
         pb.SURFACE_OPENAI_CHAT_COMPLETIONS: _whole_chat,
         pb.SURFACE_OPENAI_EMBEDDINGS: _embeddings,

@@ -139,8 +139,8 @@ def structured_output_invalid(
             errors="ignore"
         )
     return StructuredOutputInvalidError(
-        f"No answer fits response_format. In the last one, of {deployment_id}, what is "
-        f"wrong is {bad.words}. {_words(attempts)}",
+        f"No answer fits `response_format`. In the last one, of {deployment_id}, what "
+        f"is wrong is {bad.words}. {_words(attempts)}",
         attempts=attempts,
         deployment_id=deployment_id,
         violations=bad.lines,

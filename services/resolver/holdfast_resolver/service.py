@@ -35,6 +35,7 @@ from holdfast.ports import (
 from holdfast.rpc.messages import principal_from_wire
 from holdfast.settings import Defaults
 from holdfast.signing import PlanKeys, SignedPlan
+from holdfast.standpoint import Standpoint
 from holdfast_resolver.crowds import Crowds
 from holdfast_resolver.directory import Directory, Membership
 from holdfast_resolver.health.tracking import Health
@@ -219,12 +220,13 @@ class ResolverService:
         self, request: ReportAttemptsRequest, *, deadline: float | None = None
     ) -> Rests | None:
         """Learn from how attempts ended, each of them once; say who is left aside."""
+        self._health.hear(request.standpoint)
         for report in request.reports:
             if report.answering is not None:
                 self._hear_answering(report.caller, report.answering)
             for attempt in report.attempts:
                 if self._counted.is_new(report.plan_id, attempt.ordinal):
-                    self._hear_attempt(report, attempt)
+                    self._hear_attempt(report, attempt, request.standpoint)
                     self._charge(report, attempt)
             if report.finished is not None and self._counted.is_new(
                 report.plan_id, _FINISHED
@@ -344,13 +346,19 @@ class ResolverService:
         called = member.names.deployment(deployment_id)
         return None if called is None else (member, called)
 
-    def _hear_attempt(self, report: AttemptReport, attempt: Attempt) -> None:
+    def _hear_attempt(
+        self, report: AttemptReport, attempt: Attempt, standpoint: Standpoint
+    ) -> None:
         known = self._called(report.caller, attempt.deployment_id)
         if known is None:
             self._recorder.attempted(report, attempt, None)
             return
         member, served = known
-        self._learn(report, attempt, member, served)
+        self._residency.learn(attempt, served)
+        pool = member.names.pool(served)
+        cap = report.retry_after_cap
+        self._health.learn(attempt, served, pool, cap, standpoint)
+        self._follow(report, attempt, member, served)
         self._recorder.attempted(report, attempt, served)
 
     def _hear_finished(self, report: AttemptReport, finished: Finished) -> None:
@@ -364,16 +372,14 @@ class ResolverService:
         served = member.names.deployment(finished.deployment_id)
         self._recorder.finished(report, served, member.content_days)
 
-    def _learn(
+    def _follow(
         self,
         report: AttemptReport,
         attempt: Attempt,
         member: Membership,
         served: Deployment,
     ) -> None:
-        self._residency.learn(attempt, served)
-        pool = member.names.pool(served)
-        self._health.learn(attempt, served, pool, report.retry_after_cap)
+        """Have the session follow who served it."""
         if attempt.outcome is not Outcome.SUCCEEDED or not report.session_key:
             return
         key = binding_key(report.session_key, served.model_id)

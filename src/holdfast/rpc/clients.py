@@ -17,9 +17,11 @@ from holdfast.ports import (
     ExecuteResponse,
     ReportAttemptsRequest,
     ResolveModelRequest,
+    Resolver,
 )
 from holdfast.rpc.addresses import Lookup, look_up
 from holdfast.rpc.channels import Dialer
+from holdfast.rpc.losses import Losses
 from holdfast.rpc.methods import (
     EXECUTE,
     EXECUTE_STREAM,
@@ -139,6 +141,38 @@ class RemoteExecutor(Remote):
 
     _service = "executor"
 
+    def __init__(  # noqa: PLR0913 - as of any service, and one thing more
+        self,
+        targets: Sequence[str],
+        *,
+        reach: Reach = PlainReplica,
+        patience_s: float = 0.0,
+        tls: MutualTls | None = None,
+        lookup: Lookup = look_up,
+        resolver: Resolver | None = None,
+    ) -> None:
+        """Prepare to call them; nothing is called yet.
+
+        Args:
+            targets: As of any service; likewise what follows.
+            reach: How each is called.
+            patience_s: How long to wait for a replica where none is there, in seconds.
+            tls: What both sides prove themselves with. None: in the clear.
+            lookup: Finds the addresses behind a name.
+            resolver: Is told of streams whose executor is lost, and makes their plans
+                anew once they have expired. None: nobody is, and nobody does.
+        """
+        super().__init__(
+            targets, reach=reach, patience_s=patience_s, tls=tls, lookup=lookup
+        )
+        self._losses = None if resolver is None else Losses(resolver)
+
+    async def close(self) -> None:
+        """Hang up."""
+        await super().close()
+        if self._losses is not None:
+            await self._losses.close()
+
     async def execute(
         self, request: ExecuteRequest, *, deadline: float | None = None
     ) -> ExecuteResponse:
@@ -149,4 +183,5 @@ class RemoteExecutor(Remote):
         self, request: ExecuteRequest, *, deadline: float | None = None
     ) -> AsyncGenerator[executor_pb.ExecuteStreamResponse, None]:
         """Execute on one replica; if it is gone on another, which goes on with it."""
-        return self._replicas.stream(EXECUTE_STREAM, request, deadline, PassedOn())
+        passed_on = PassedOn(self._losses, deadline)
+        return self._replicas.stream(EXECUTE_STREAM, request, deadline, passed_on)

@@ -32,6 +32,7 @@ from holdfast.ports import (
     ResolveModelRequest,
 )
 from holdfast.signing import SignedPlan
+from holdfast.standpoint import NOWHERE, Standpoint
 
 
 def principal_to_wire(principal: bytes | Caller) -> caller_pb2.Principal:
@@ -124,6 +125,7 @@ def reports_to_wire(
             for report in request.reports
         ],
         known_rests=request.known_rests,
+        standpoint=_standpoint_to_wire(request.standpoint),
     )
 
 
@@ -153,7 +155,32 @@ def reports_from_wire(
         )
         for report in request.reports
     ]
-    return ReportAttemptsRequest(reports, request.known_rests)
+    return ReportAttemptsRequest(
+        reports, request.known_rests, _standpoint_from_wire(request)
+    )
+
+
+def _standpoint_to_wire(standpoint: Standpoint) -> resolver_pb.Standpoint | None:
+    if standpoint is NOWHERE:
+        return None
+    wire = resolver_pb.Standpoint(name=standpoint.name)
+    wire.send_time.FromMilliseconds(standpoint.now_ms)
+    if standpoint.answered_ms:
+        wire.in_touch_start_time.FromMilliseconds(standpoint.since_ms)
+        wire.last_answer_time.FromMilliseconds(standpoint.answered_ms)
+    return wire
+
+
+def _standpoint_from_wire(request: resolver_pb.ReportAttemptsRequest) -> Standpoint:
+    if not request.HasField("standpoint"):
+        return NOWHERE
+    wire = request.standpoint
+    return Standpoint(
+        wire.name,
+        wire.send_time.ToMilliseconds(),
+        wire.in_touch_start_time.ToMilliseconds(),
+        wire.last_answer_time.ToMilliseconds(),
+    )
 
 
 def _answering_to_wire(answering: Answering | None) -> resolver_pb.Answering | None:
@@ -359,6 +386,7 @@ def _held_to_wire(held: Held) -> executor_pb.Held:
         piece_count=held.pieces,
         answer_id=held.answer_id,
         created=held.created,
+        attempt_count=held.attempts,
     )
 
 
@@ -378,6 +406,7 @@ def stream_request_from_wire(
             pieces=request.held.piece_count,
             answer_id=request.held.answer_id,
             created=request.held.created,
+            attempts=request.held.attempt_count,
         )
     return ExecuteRequest(SignedPlan(request.plan), request.body, request.surface, held)
 

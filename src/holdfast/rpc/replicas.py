@@ -7,7 +7,7 @@ import zlib
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Generic, Protocol, Self, TypeVar
 
-from holdfast.errors import DeadlineExceededError
+from holdfast.errors import DeadlineExceededError, GatewayError
 from holdfast.rpc.addresses import Addresses, Lookup, look_up
 from holdfast.rpc.channels import Dialer, time_left
 from holdfast.rpc.errors import time_ran_out, unreachable
@@ -98,6 +98,16 @@ class PassedOn(Protocol, Generic[_Asked, _Said]):
 
     def rest(self, request: _Asked) -> _Asked | None:
         """Return what to ask another replica for the rest; None if that cannot be."""
+
+    async def again(self, request: _Asked, error: GatewayError) -> _Asked | None:
+        """Return what to ask instead of what was refused; None if nothing can be.
+
+        Raises:
+            GatewayError: Nothing can be, and this is why.
+        """
+
+    def give_up(self, request: _Asked) -> None:
+        """Note that nobody goes on with it, if it had begun."""
 
 
 Found = Callable[[Replica], None]
@@ -347,7 +357,8 @@ class Replicas:
         """
         gone: ReplicaGoneError | None = None
         begun = False
-        async for replica in _Round(self, deadline):
+        turns = _Round(self, deadline)
+        async for replica in turns:
             try:
                 answer = await replica.open(method, request, deadline)
                 try:
@@ -364,8 +375,14 @@ class Replicas:
                     if (rest := passed_on.rest(request)) is None:
                         break
                     request = rest
+            except GatewayError as error:
+                if (other := await passed_on.again(request, error)) is None:
+                    raise
+                request = other
+                turns.return_to(replica)
             else:
                 return
+        passed_on.give_up(request)
         raise unreachable(self._dialer.service) from gone
 
 
@@ -395,6 +412,10 @@ class _Round:
         if not self._left:
             raise StopAsyncIteration
         return self._left.pop(0)
+
+    def return_to(self, replica: Replica) -> None:
+        """Have a replica be the next once more: it is there."""
+        self._left.insert(0, replica)
 
     async def _look_up(self) -> None:
         """Wait to hear for the first time who is behind the names."""

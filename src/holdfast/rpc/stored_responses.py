@@ -17,6 +17,9 @@ from holdfast.rpc.methods import (
 _PATIENCE_S = 10.0
 """A caller waits; what is asked of the database takes a few milliseconds as a rule."""
 
+_PATIENCE_WITH_EACH_S = 3.0
+"""Then another replica is asked: gRPC notices only after fifteen that one hangs."""
+
 
 class RemoteStoredResponses(Remote):
     """A `StoredResponses` with one or more replicas. Each method is safe to repeat."""
@@ -59,4 +62,6 @@ class RemoteStoredResponses(Remote):
         self, method: Method[Request, Response], request: Request
     ) -> Response:
         ends = asyncio.get_running_loop().time() + _PATIENCE_S
-        return await self._replicas.ask(method, request, ends)
+        return await self._replicas.ask(
+            method, request, ends, patience_with_each_s=_PATIENCE_WITH_EACH_S
+        )

@@ -6,9 +6,10 @@ written out: a name that resolves anew in between gains nothing.
 
 import asyncio
 import contextlib
+import errno
 import itertools
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,14 @@ AddressInfo = tuple[int, int, int, str, Any]
 
 _STAGGER_S = 0.25
 """Seconds before the next address is tried beside the last; RFC 8305, section 5."""
+
+
+_HEARSAY_S = 2.0
+"""Sooner than this a host is not known to be unreachable from having been asked: the
+kernel asks for three seconds, and gives its answer to whoever has come meanwhile. A
+router that says so has answered as well, and is asked once more at little cost."""
+
+Connect = Callable[[AddressInfo], Awaitable[socket.socket]]
 
 
 class AddressRefusedError(OSError):
@@ -107,8 +116,34 @@ class AddressBook:
         self._known[key] = (now + self._ttl_s, done.result())
 
 
-async def open_socket(place: Place, book: AddressBook) -> socket.socket:
+async def connected(info: AddressInfo) -> socket.socket:
+    """Connect to an address, as the system does.
+
+    Raises:
+        OSError: It does not answer.
+    """
+    family, kind, protocol, _, address = info
+    opened = socket.socket(family, kind, protocol)
+    try:
+        opened.setblocking(False)
+        with contextlib.suppress(OSError):
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.get_running_loop().sock_connect(opened, address)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+async def open_socket(
+    place: Place, book: AddressBook, connect: Connect = connected
+) -> socket.socket:
     """Connect to the first address of a place that answers.
+
+    Args:
+        place: Where to.
+        book: Knows its addresses.
+        connect: Connects to one of them.
 
     Raises:
         AddressRefusedError: All are private, and that is not allowed.
@@ -123,8 +158,8 @@ async def open_socket(place: Place, book: AddressBook) -> socket.socket:
     if found and not allowed:
         raise AddressRefusedError("the address is not public")
     if len(allowed) == 1:
-        return await _connect(allowed[0])
-    return await _first_of(interleaved(allowed))
+        return await _reached(allowed[0], connect)
+    return await _first_of(interleaved(allowed), connect)
 
 
 def interleaved(addresses: Sequence[AddressInfo]) -> list[AddressInfo]:
@@ -139,7 +174,9 @@ def interleaved(addresses: Sequence[AddressInfo]) -> list[AddressInfo]:
     return [info for turn in turns for info in turn if info is not None]
 
 
-async def _first_of(addresses: Sequence[AddressInfo]) -> socket.socket:
+async def _first_of(
+    addresses: Sequence[AddressInfo], connect: Connect
+) -> socket.socket:
     """Try addresses in turn, each a little after the last or when that failed."""
     running: set[asyncio.Task[socket.socket]] = set()
     failure: OSError = OSError("the host has no address")
@@ -147,7 +184,8 @@ async def _first_of(addresses: Sequence[AddressInfo]) -> socket.socket:
     try:
         while left or running:
             if left:
-                running.add(asyncio.create_task(_connect(left.pop(0))))
+                reached = _reached(left.pop(0), connect)
+                running.add(asyncio.create_task(reached))
             done, running = await asyncio.wait(
                 running,
                 timeout=_STAGGER_S if left else None,
@@ -174,15 +212,16 @@ def _drop(done: asyncio.Task[socket.socket]) -> None:
         done.result().close()
 
 
-async def _connect(info: AddressInfo) -> socket.socket:
-    family, kind, protocol, _, address = info
-    opened = socket.socket(family, kind, protocol)
+async def _reached(info: AddressInfo, connect: Connect) -> socket.socket:
+    """Connect; once more where there is no way, by what was found out for others.
+
+    A host that has its network back would else fail calls that came the moment before.
+    """
+    loop = asyncio.get_running_loop()
+    began = loop.time()
     try:
-        opened.setblocking(False)
-        with contextlib.suppress(OSError):
-            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await asyncio.get_running_loop().sock_connect(opened, address)
-    except BaseException:
-        opened.close()
-        raise
-    return opened
+        return await connect(info)
+    except OSError as error:
+        if error.errno != errno.EHOSTUNREACH or loop.time() - began >= _HEARSAY_S:
+            raise
+    return await connect(info)

@@ -9,9 +9,11 @@ from holdfast.health import HealthKeys, Rests, health_keys
 from holdfast.model import Allowance, Attempt, Deployment, Outcome
 from holdfast.outcome import CONSEQUENCES, Rest, Scope
 from holdfast.settings import ONLY
+from holdfast.standpoint import NOWHERE, Standpoint
 from holdfast_resolver.health.record import Record, chance, recovered, rested, told
 from holdfast_resolver.health.standing import HEALTHY, Standing
 from holdfast_resolver.health.window import IN_A_ROW, Window
+from holdfast_resolver.health.witnesses import Doubt, Witnesses
 from holdfast_resolver.stores import HealthStore
 
 _MOST_OF_A_POOL = 0.5
@@ -47,6 +49,8 @@ class HealthCounts:
         spared: Not left aside, as too much of its pool was.
         longer: Left aside once more, since it failed when it was tried.
         recovered: Taken back.
+        doubted: Failures that were not believed at once: whoever told them may have
+            reached nobody.
     """
 
     in_a_row: int = 0
@@ -56,6 +60,7 @@ class HealthCounts:
     spared: int = 0
     longer: int = 0
     recovered: int = 0
+    doubted: int = 0
 
 
 class Health:
@@ -81,6 +86,7 @@ class Health:
         self._records: dict[str, Record] = {}
         self._windows: dict[str, Window] = {}
         self._low: dict[str, int] = {}
+        self._witnesses = Witnesses(now_ms)
         self.counts = HealthCounts()
         store.watch(self._heard)
 
@@ -157,12 +163,17 @@ class Health:
         ramping = sum(r.is_back and r.share(now_ms) < 1.0 for r in known)
         return {"resting": len(aside) - due, "due": due, "ramping": ramping}
 
+    def hear(self, standpoint: Standpoint) -> None:
+        """Take what an executor tells of itself, before what it tells of others."""
+        self._believe(self._witnesses.hear(standpoint))
+
     def learn(
         self,
         attempt: Attempt,
         deployment: Deployment,
         pool: Sequence[Deployment],
         cap: timedelta,
+        standpoint: Standpoint = NOWHERE,
     ) -> None:
         """Learn from how an attempt ended.
 
@@ -171,6 +182,7 @@ class Health:
             deployment: What was called.
             pool: All deployments of its model.
             cap: The longest that a provider's wish is believed.
+            standpoint: From where it was called.
         """
         keys = health_keys(deployment)
         if attempt.allowance is not None:
@@ -178,9 +190,18 @@ class Health:
         if attempt.outcome is Outcome.SUCCEEDED:
             self._count_success(keys, attempt)
             self.answered(deployment, attempt.start_time_ms, attempt.credential)
+            served = self._witnesses.served(keys.deployment, attempt, standpoint)
+            self._believe(served)
             return
-        scope = CONSEQUENCES[attempt.outcome].scope
-        if scope is Scope.DEPLOYMENT:
+        consequence = CONSEQUENCES[attempt.outcome]
+        scope = consequence.scope
+        if consequence.doubtful:
+            doubted = self._witnesses.doubted
+            self._believe(
+                self._witnesses.missed(keys.deployment, attempt, standpoint, pool, cap)
+            )
+            self.counts.doubted += self._witnesses.doubted > doubted
+        elif scope is Scope.DEPLOYMENT:
             self._failed(keys.deployment, attempt, pool, cap)
         elif scope is Scope.CREDENTIAL:
             self._failed(keys.credential(attempt.credential), attempt, pool, cap)
@@ -210,6 +231,13 @@ class Health:
             if back is not None:
                 self.counts.recovered += 1
                 self._store.publish(key, back)
+
+    def _believe(self, failures: Sequence[tuple[str, Doubt]]) -> None:
+        """Count failures that were doubted, as of when they were told."""
+        for key, doubt in failures:
+            self._failed(
+                key, doubt.attempt, doubt.pool, doubt.cap, is_past=doubt.is_past
+            )
 
     def _standing_records(
         self, deployment: Deployment, now_ms: int
@@ -247,13 +275,15 @@ class Health:
         attempt: Attempt,
         pool: Sequence[Deployment],
         cap: timedelta,
+        *,
+        is_past: bool = False,
     ) -> None:
         now_ms, began_ms = self._now_ms(), attempt.start_time_ms
         rest = CONSEQUENCES[attempt.outcome].rest
         ended_ms = began_ms + attempt.duration // timedelta(milliseconds=1)
         known = self._known(key)
         window = self._window(key)
-        window.failed(now_ms, began_ms, attempt.outcome)
+        window.failed(now_ms, began_ms, attempt.outcome, is_past=is_past)
         wish = min(attempt.retry_after or timedelta(), cap)
         if wish > timedelta() and rest is not Rest.FOR_LONG:
             record = told(

@@ -46,15 +46,26 @@ class Window:
         if began_ms >= self._failed_ms:
             self.in_a_row = 0
 
-    def failed(self, now_ms: int, began_ms: int, outcome: Outcome) -> None:
+    def failed(
+        self, now_ms: int, began_ms: int, outcome: Outcome, *, is_past: bool = False
+    ) -> None:
         """Count a failure that was sent at `began_ms`.
 
         A silence during which nobody got an answer stands for as many failures
         as it takes: another one would cost another caller as long a wait.
+
+        Args:
+            now_ms: The time.
+            began_ms: When the call was sent.
+            outcome: How it ended.
+            is_past: Whether one that was sent after it had ended was answered: it
+                is part of no row then.
         """
         self._turn(now_ms)
         self._now.calls += 1
         self._now.failures += 1
+        if is_past:
+            return
         self._failed_ms = now_ms
         all_silent = outcome is Outcome.TIMED_OUT and self._answered_ms < began_ms
         self.in_a_row += IN_A_ROW if all_silent else 1

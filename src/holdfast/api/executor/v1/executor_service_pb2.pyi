@@ -144,7 +144,7 @@ class ExecuteStreamRequest(google.protobuf.message.Message):
     def held(self) -> Global___Held:
         """What the caller has of the answer, where the executor that began it is gone.
         The answer is taken up from there, or not at all (`STREAM_INTERRUPTED`), and
-        there is no `served`. Absent: the answer begins.
+        what there is of `served` is `taken_up`. Absent: the answer begins.
         """
 
     def __init__(
@@ -170,6 +170,7 @@ class Held(google.protobuf.message.Message):
     PIECE_COUNT_FIELD_NUMBER: builtins.int
     ANSWER_ID_FIELD_NUMBER: builtins.int
     CREATED_FIELD_NUMBER: builtins.int
+    ATTEMPT_COUNT_FIELD_NUMBER: builtins.int
     text: builtins.str
     """Its text. Reasoning is not part of it."""
     piece_count: builtins.int
@@ -178,6 +179,10 @@ class Held(google.protobuf.message.Message):
     """The id of the answer's events."""
     created: builtins.int
     """When the answer began, as its events say, in Unix seconds."""
+    attempt_count: builtins.int
+    """How many attempts were made under this plan by then: those that follow are
+    numbered from there.
+    """
     def __init__(
         self,
         *,
@@ -185,8 +190,9 @@ class Held(google.protobuf.message.Message):
         piece_count: builtins.int = ...,
         answer_id: builtins.str = ...,
         created: builtins.int = ...,
+        attempt_count: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["answer_id", b"answer_id", "created", b"created", "piece_count", b"piece_count", "text", b"text"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["answer_id", b"answer_id", "attempt_count", b"attempt_count", "created", b"created", "piece_count", b"piece_count", "text", b"text"]) -> None: ...
 
 Global___Held: typing_extensions.TypeAlias = Held
 
@@ -199,6 +205,7 @@ class ExecuteStreamResponse(google.protobuf.message.Message):
     SERVED_FIELD_NUMBER: builtins.int
     CHUNKS_FIELD_NUMBER: builtins.int
     COMPLETED_FIELD_NUMBER: builtins.int
+    TAKEN_UP_FIELD_NUMBER: builtins.int
     @property
     def served(self) -> Global___Served:
         """Who answers. Once, first."""
@@ -211,16 +218,24 @@ class ExecuteStreamResponse(google.protobuf.message.Message):
     def completed(self) -> Global___Completed:
         """The end of a stream that succeeded."""
 
+    @property
+    def taken_up(self) -> Global___Served:
+        """Who gives what follows, where that is not who `served` named: a stream that
+        broke off was taken up. For whoever passes the stream on; its caller has been
+        told who serves.
+        """
+
     def __init__(
         self,
         *,
         served: Global___Served | None = ...,
         chunks: Global___Chunks | None = ...,
         completed: Global___Completed | None = ...,
+        taken_up: Global___Served | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["chunks", b"chunks", "completed", b"completed", "served", b"served", "step", b"step"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["chunks", b"chunks", "completed", b"completed", "served", b"served", "step", b"step"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["step", b"step"]) -> typing.Literal["served", "chunks", "completed"] | None: ...
+    def HasField(self, field_name: typing.Literal["chunks", b"chunks", "completed", b"completed", "served", b"served", "step", b"step", "taken_up", b"taken_up"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["chunks", b"chunks", "completed", b"completed", "served", b"served", "step", b"step", "taken_up", b"taken_up"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["step", b"step"]) -> typing.Literal["served", "chunks", "completed", "taken_up"] | None: ...
 
 Global___ExecuteStreamResponse: typing_extensions.TypeAlias = ExecuteStreamResponse
 
@@ -238,6 +253,7 @@ class Served(google.protobuf.message.Message):
     COST_USD_NANOS_FIELD_NUMBER: builtins.int
     REVISION_FIELD_NUMBER: builtins.int
     WARNING_BUDGET_ID_FIELD_NUMBER: builtins.int
+    ORDINAL_FIELD_NUMBER: builtins.int
     deployment_id: builtins.str
     """The deployment."""
     provider_id: builtins.str
@@ -256,6 +272,8 @@ class Served(google.protobuf.message.Message):
     """The revision of the catalog and policies that its plan was made from."""
     warning_budget_id: builtins.str
     """A budget of the caller's of which a warning is due. Empty for none."""
+    ordinal: builtins.int
+    """The attempt that answers, by its place in the request, from 1."""
     def __init__(
         self,
         *,
@@ -267,9 +285,10 @@ class Served(google.protobuf.message.Message):
         cost_usd_nanos: builtins.int | None = ...,
         revision: builtins.str = ...,
         warning_budget_id: builtins.str = ...,
+        ordinal: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_cost_usd_nanos", b"_cost_usd_nanos", "cost_usd_nanos", b"cost_usd_nanos"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_cost_usd_nanos", b"_cost_usd_nanos", "attempt_count", b"attempt_count", "cost_usd_nanos", b"cost_usd_nanos", "deployment_id", b"deployment_id", "geography", b"geography", "provider_id", b"provider_id", "revision", b"revision", "session_affinity", b"session_affinity", "warning_budget_id", b"warning_budget_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_cost_usd_nanos", b"_cost_usd_nanos", "attempt_count", b"attempt_count", "cost_usd_nanos", b"cost_usd_nanos", "deployment_id", b"deployment_id", "geography", b"geography", "ordinal", b"ordinal", "provider_id", b"provider_id", "revision", b"revision", "session_affinity", b"session_affinity", "warning_budget_id", b"warning_budget_id"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_cost_usd_nanos", b"_cost_usd_nanos"]) -> typing.Literal["cost_usd_nanos"] | None: ...
 
 Global___Served: typing_extensions.TypeAlias = Served

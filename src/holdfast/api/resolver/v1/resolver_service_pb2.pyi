@@ -212,21 +212,73 @@ class ReportAttemptsRequest(google.protobuf.message.Message):
 
     REPORTS_FIELD_NUMBER: builtins.int
     KNOWN_RESTS_FIELD_NUMBER: builtins.int
+    STANDPOINT_FIELD_NUMBER: builtins.int
     known_rests: builtins.bytes
     """The version of the rests that the executor knows. Empty for none."""
     @property
     def reports(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___AttemptReport]:
         """The reports, oldest first."""
 
+    @property
+    def standpoint(self) -> Global___Standpoint:
+        """From where the executor called, and whom it reaches there. Absent if it does
+        not say: then what it reports of deployments is believed as if there were no
+        other executor there.
+        """
+
     def __init__(
         self,
         *,
         reports: collections.abc.Iterable[Global___AttemptReport] | None = ...,
         known_rests: builtins.bytes = ...,
+        standpoint: Global___Standpoint | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["known_rests", b"known_rests", "reports", b"reports"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["standpoint", b"standpoint"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["known_rests", b"known_rests", "reports", b"reports", "standpoint", b"standpoint"]) -> None: ...
 
 Global___ReportAttemptsRequest: typing_extensions.TypeAlias = ReportAttemptsRequest
+
+@typing.final
+class Standpoint(google.protobuf.message.Message):
+    """One host's network, as an executor there tells of it. Who reaches no provider has
+    lost its own network, and what it could not connect to may be well. All moments
+    are by the executor's own clock.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    SEND_TIME_FIELD_NUMBER: builtins.int
+    IN_TOUCH_START_TIME_FIELD_NUMBER: builtins.int
+    LAST_ANSWER_TIME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """The same for all executors that share the network, and for no others. Opaque."""
+    @property
+    def send_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When this was told: says how old the reports are."""
+
+    @property
+    def in_touch_start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Since when providers have answered without a silence of two seconds. Absent if
+        none ever did.
+        """
+
+    @property
+    def last_answer_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When one answered last. Absent likewise."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        send_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        in_touch_start_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        last_answer_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["in_touch_start_time", b"in_touch_start_time", "last_answer_time", b"last_answer_time", "send_time", b"send_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["in_touch_start_time", b"in_touch_start_time", "last_answer_time", b"last_answer_time", "name", b"name", "send_time", b"send_time"]) -> None: ...
+
+Global___Standpoint: typing_extensions.TypeAlias = Standpoint
 
 @typing.final
 class AttemptReport(google.protobuf.message.Message):

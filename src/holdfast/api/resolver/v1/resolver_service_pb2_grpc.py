@@ -73,9 +73,10 @@ class ResolverServiceServicer(object):
         """Reports how attempts ended, so that rate limits cool down, failing
         deployments are left aside, and a session follows the deployment that
         served it. Called by the executor, for a failed attempt at once and for
-        the one that served as soon as it is known. A lost report delays learning,
-        and what its attempts cost is in no budget and in no trace. Answers who is left aside, so that a request which
-        is under way learns it too: an executor with nothing to report asks all
+        the one that served as soon as it is known; and by the edge for a stream whose
+        executor is lost. A lost report delays learning, and what its attempts cost is
+        in no budget and in no trace. Answers who is left aside, so that a request
+        which is under way learns it too: an executor with nothing to report asks all
         the same, several times a second.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

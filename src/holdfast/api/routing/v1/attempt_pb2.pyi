@@ -85,6 +85,11 @@ class _AttemptOutcomeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper.
     """The provider's content filter refused. Ends the request unless the policy
     says to fall back; cools nothing.
     """
+    ATTEMPT_OUTCOME_EXECUTOR_LOST: _AttemptOutcome.ValueType  # 15
+    """The executor that passed a stream on was lost with it. Told by whoever had
+    asked it: what was used is estimated from what had arrived, and the provider
+    may bill more. Another executor goes on where that can be; cools nothing.
+    """
 
 class AttemptOutcome(_AttemptOutcome, metaclass=_AttemptOutcomeEnumTypeWrapper):
     """How an attempt ended, and with it what comes next. "Falls back" means that
@@ -148,6 +153,11 @@ window only; cools nothing.
 ATTEMPT_OUTCOME_FILTERED: AttemptOutcome.ValueType  # 14
 """The provider's content filter refused. Ends the request unless the policy
 says to fall back; cools nothing.
+"""
+ATTEMPT_OUTCOME_EXECUTOR_LOST: AttemptOutcome.ValueType  # 15
+"""The executor that passed a stream on was lost with it. Told by whoever had
+asked it: what was used is estimated from what had arrived, and the provider
+may bill more. Another executor goes on where that can be; cools nothing.
 """
 Global___AttemptOutcome: typing_extensions.TypeAlias = AttemptOutcome
 
