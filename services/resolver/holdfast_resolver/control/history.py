@@ -21,6 +21,7 @@ from holdfast_resolver.control.records import (
     Logged,
     LoggedChange,
     Path,
+    to_json,
     without_secrets,
 )
 from holdfast_resolver.control.state import State
@@ -184,7 +185,7 @@ def _restored(then: AnyResource | None, kept: Kept | None) -> AnyResource | None
 
 
 def _written(resource: AnyResource) -> msgspec.Raw:
-    return msgspec.Raw(msgspec.json.encode(without_secrets(resource)))
+    return to_json(without_secrets(resource))
 
 
 def _read(change: LoggedChange, which: str) -> AnyResource | None:

@@ -1,7 +1,10 @@
 """What is kept of resources and edits, and how each is written.
 
 Everything is JSON: a resource with what it is called and when it was edited, an
-edit with what it changed, and the number of the last edit.
+edit with what it changed, and the number of the last edit. Of a resource only that
+is written which differs from what it is if nothing is said: a version that does not
+know a field yet, beside a newer one or after a step back, reads all the resources
+that do not use it. So the value that stands for nothing said never changes.
 """
 
 from collections.abc import Mapping
@@ -144,9 +147,26 @@ def write(entry: Kept | Logged | int) -> bytes:
             generation=entry.generation,
             created_at=entry.created_at,
             updated_at=entry.updated_at,
-            resource=msgspec.Raw(msgspec.json.encode(entry.resource)),
+            resource=to_json(entry.resource),
         )
     )
+
+
+def to_json(resource: AnyResource) -> msgspec.Raw:
+    """Write a resource, without the fields that say nothing."""
+    return msgspec.Raw(msgspec.json.encode(_said(resource)))
+
+
+def _said(value: Any) -> Any:
+    if isinstance(value, msgspec.Struct):
+        return {
+            field.encode_name: _said(said)
+            for field in msgspec.structs.fields(value)
+            if (said := getattr(value, field.name)) != field.default
+        }
+    if isinstance(value, tuple):
+        return [_said(each) for each in value]
+    return value
 
 
 def read(value: bytes) -> Entry:
