@@ -1,7 +1,7 @@
 """What is read of etcd in this process is what is in etcd, in the order it came."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
 import pytest
 
@@ -114,3 +114,78 @@ async def test_change_is_told_once(room: Room) -> None:
 
     await until(lambda: room.mirror.entries == {"a": b"2"})
     assert room.told == [{"a": b"1"}, {"a": b"2"}]
+
+
+def _batched(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (names[at : at + 100] for at in range(0, len(names), 100))
+
+
+class Parts:
+    """A mirror of more than is read at once, whose entries stand alone."""
+
+    def __init__(self, client: EtcdClient, prefix: str) -> None:
+        self.client = client
+        self._prefix = f"{prefix}/"
+        self.mirror = Mirror(client, self._prefix, bytes, splits=("a/", "b/"))
+        self.told: list[Mapping[str, bytes | None]] = []
+        self.mirror.listen(self.told.append)
+
+    async def put(self, *names: str, value: bytes = b"1") -> int:
+        revision = 0
+        for batch in _batched(names):
+            puts = [
+                wire.PutRequest(key=f"{self._prefix}{name}".encode(), value=value)
+                for name in batch
+            ]
+            answer = await self.client.call(
+                TXN, wire.TxnRequest(success=[wire.RequestOp(put=put) for put in puts])
+            )
+            revision = answer.header.revision
+        return revision
+
+
+@pytest.fixture
+async def parts(etcd_endpoint: str, etcd_prefix: str) -> AsyncIterator[Parts]:
+    client = EtcdClient([etcd_endpoint])
+    parts = Parts(client, etcd_prefix)
+    await parts.put(*(f"a/{number:04}" for number in range(5_100)))
+    yield parts
+    await client.close()
+
+
+async def test_very_many_are_told_in_parts(parts: Parts) -> None:
+    """Where entries stand alone, nobody waits until all of them are read."""
+    await parts.put("b/x")
+    reading: list[bool] = []
+    parts.mirror.listen(lambda _: reading.append(parts.mirror.is_reading))
+    running = asyncio.create_task(parts.mirror.run())
+
+    assert await parts.mirror.wait_synced(10)
+    assert [len(changes) for changes in parts.told] == [5_000, 100, 1]
+    assert reading == [True, True, True]
+    assert not parts.mirror.is_reading
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_parts_leave_alone_what_is_newer(parts: Parts) -> None:
+    """What is learnt while parts are read stays, and what is gone goes."""
+    revision = await parts.put("a/0000", "b/x", value=b"older")
+    parts.mirror.learn("b/gone", b"1", revision)
+
+    def learn(changes: Mapping[str, bytes | None]) -> None:
+        if len(changes) == 5_000:
+            # As transactions would that ended just now.
+            for name in ("a/0000", "b/x", "b/new"):
+                parts.mirror.learn(name, b"newer", revision + 1_000)
+
+    parts.mirror.listen(learn)
+    running = asyncio.create_task(parts.mirror.run())
+
+    assert await parts.mirror.wait_synced(10)
+    entries = parts.mirror.entries
+    assert entries["a/0000"] == entries["b/x"] == entries["b/new"] == b"newer"
+    assert "b/gone" not in entries
+    assert len(entries) == 5_100 + 2
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)

@@ -127,6 +127,11 @@ class EtcdStores:
         """Whether what is read is what all replicas see, as far as is known."""
         return self.sessions.synced and self.health.synced and self.control.synced
 
+    @property
+    def is_reading(self) -> bool:
+        """Whether the sessions' bindings are being read, and some have come."""
+        return self.sessions.mirror.is_reading
+
     async def start(self) -> None:
         """Begin to connect, and return at once, whether there is an etcd or not."""
         self._tasks = [

@@ -72,6 +72,10 @@ _SYNC_WAIT_S = 2.0
 """How long a start waits for what other replicas know. Without it the service
 answers all the same; sessions then go by hash until etcd is there."""
 
+_READING_WAIT_S = 30.0
+"""How long it waits where they are being told: a million sessions take some seconds,
+and one that is served meanwhile may lose its place."""
+
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
@@ -154,7 +158,8 @@ async def resolver(
         asyncio.create_task(admission.run()),
     ]
     try:
-        await stores.wait_synced(_SYNC_WAIT_S)
+        if not await stores.wait_synced(_SYNC_WAIT_S) and stores.is_reading:
+            await stores.wait_synced(_READING_WAIT_S)
         with shown(health, probes, stores, known, admission):
             async with observation.running():
                 ledger = observation.ledger(service.member)

@@ -57,6 +57,7 @@ class Mirror(Generic[T]):
     Attributes:
         prefix: What the keys begin with.
         entries: As last seen. Not to be changed.
+        is_reading: Whether everything is being read, and some of it has come.
         counts: For metrics.
     """
 
@@ -76,8 +77,9 @@ class Mirror(Generic[T]):
             prefix: Text, ending where names begin, e.g. with a slash.
             parse: Makes an entry of a value, or raises `ValueError`.
             splits: Names, in order, at which a reading of very many entries is
-                cut. Etcd counts to the end of the range for every page: a
-                million keys took 23 s in one range and 3.8 s in many.
+                cut, which have nothing to do with each other. Etcd counts to the
+                end of the range for every page: a million keys took 23 s in one
+                range and 3.8 s in many.
             idle_s: How long etcd may be silent before it is asked, and after.
         """
         self._client = client
@@ -93,6 +95,7 @@ class Mirror(Generic[T]):
         # Revisions, by name, of entries learnt before the watch has come to them.
         self._ahead: dict[str, int] = {}
         self.entries: dict[str, T] = {}
+        self.is_reading = False
         self.counts = MirrorCounts()
 
     @property
@@ -168,31 +171,51 @@ class Mirror(Generic[T]):
             backoff_s = min(2 * backoff_s, _LAST_BACKOFF_S)
 
     async def _read_all(self) -> None:
-        """Read everything as of one revision and apply what differs."""
-        found: dict[str, T] = {}
+        """Read everything as of one revision and apply what differs.
+
+        All at once, so that no revision is seen by halves. What is read in parts is
+        applied in parts: a million entries at once would keep the event loop for
+        seconds.
+        """
         learnt_before = max(self._ahead.values(), default=0)
+        seen: set[str] = set()
+        found: dict[str, T | None] = {}
         revision = 0
-        async for page in self._pages():
-            revision = revision or page.header.revision
-            for kv in page.kvs:
-                name, value = self._name(kv), self.parsed(kv.value)
-                if name is not None and value is not None:
-                    found[name] = value
-        # Nothing older than a finished transaction is read, unless the store is
-        # another one: then nothing that was learnt of the old one holds.
-        if revision < learnt_before:
-            self._ahead.clear()
+        try:
+            async for page in self._pages():
+                if not revision:
+                    revision = page.header.revision
+                    self.is_reading = True
+                    # Nothing older than a finished transaction is read, unless the
+                    # store is another one: nothing learnt of the old one holds.
+                    if revision < learnt_before:
+                        self._ahead.clear()
+                for kv in page.kvs:
+                    name, value = self._name(kv), self.parsed(kv.value)
+                    if name is not None and value is not None:
+                        found[name] = value
+                        seen.add(name)
+                if self._splits:
+                    self._adopt(found, revision)
+                    found = {}
+        finally:
+            self.is_reading = False
+        found |= dict.fromkeys(name for name in self.entries if name not in seen)
+        self._adopt(found, revision)
         self._ahead = {n: at for n, at in self._ahead.items() if at > revision}
-        gone = self.entries.keys() - found.keys()
-        changes: dict[str, T | None] = dict.fromkeys(gone)
-        changes |= {
-            name: value
-            for name, value in found.items()
-            if self.entries.get(name) != value
-        }
-        self._apply({n: v for n, v in changes.items() if n not in self._ahead})
         self._revision = revision
         self.counts.full_reads += 1
+
+    def _adopt(self, found: Changes[T], revision: int) -> None:
+        """Apply what was read as of a revision, where nothing newer is known."""
+        self._apply(
+            {
+                name: value
+                for name, value in found.items()
+                if self.entries.get(name) != value
+                and self._ahead.get(name, 0) <= revision
+            }
+        )
 
     async def _pages(self) -> AsyncIterator[wire.RangeResponse]:
         start, end = self.prefix, prefix_end(self.prefix)

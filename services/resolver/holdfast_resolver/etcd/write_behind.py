@@ -10,7 +10,7 @@ etcd did not take is kept and written when it does.
 import asyncio
 import contextlib
 import random
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -128,8 +128,10 @@ class WriteBehind(Generic[T, C]):
         self._listeners: list[Callable[[str], None]] = []
         self._capacity = capacity
         self._leases = LeaseBuckets(client)
-        self._urgent: dict[str, C] = {}
-        self._patient: dict[str, C] = {}
+        # Ordered ones know their first: a dict would look for it past all that
+        # have been taken out, 100,000 of them in 1.7 s.
+        self._urgent: OrderedDict[str, C] = OrderedDict()
+        self._patient: OrderedDict[str, C] = OrderedDict()
         self._under_way: dict[str, C] = {}
         self._waiting = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -154,8 +156,7 @@ class WriteBehind(Generic[T, C]):
         (self._urgent if change.urgent else self._patient)[name] = change
         if len(self._urgent) + len(self._patient) > self._capacity:
             crowd = self._patient or self._urgent
-            shed = next(iter(crowd))
-            del crowd[shed]
+            shed, _ = crowd.popitem(last=False)
             self.counts.shed += 1
             self._tell_settled(shed)
         self._mark()
@@ -217,8 +218,7 @@ class WriteBehind(Generic[T, C]):
         writes: list[_Write[T, C]] = []
         for queue in (self._urgent, self._patient):
             while queue and len(writes) < _BATCH:
-                name = next(iter(queue))
-                change = queue.pop(name)
+                name, change = queue.popitem(last=False)
                 current = self._mirror.entries.get(name)
                 if change.replaces(current):
                     writes.append(_Write(name, change, current, change.value()))
