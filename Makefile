@@ -18,6 +18,9 @@ test: install  ## Run the tests
 test-ha: install  ## Fail hosts, services and etcd under load; write the report (root)
 	$(BIN)/python -m tests.ha
 
+test-ha-random: install  ## Fail them at random moments, with seeds that reproduce it (root)
+	$(BIN)/python -m tests.ha --random --runs 10 --minutes 3 --write
+
 check: lint types imports protos-check  ## Run the linters, type checks and import rules
 
 lint: install
@@ -57,6 +60,18 @@ fuzz: install .venv-fuzz/installed  ## Send every endpoint what its description 
 	.venv-fuzz/bin/pip install --quiet --require-hashes -r requirements/fuzz.txt
 	touch $@
 
+audit: .venv-audit/installed  ## Hold the pins against what is known of weak versions
+	for pins in requirements/*.txt; do \
+		echo "audit: $$pins"; \
+		.venv-audit/bin/pip-audit --progress-spinner off --disable-pip --require-hashes \
+			--requirement $$pins || exit 1; \
+	done
+
+.venv-audit/installed: requirements/audit.txt
+	python3 -m venv .venv-audit
+	.venv-audit/bin/pip install --quiet --require-hashes -r requirements/audit.txt
+	touch $@
+
 screenshots: install  ## Take the pictures of the console again, into docs/images
 	$(BIN)/python scripts/screenshots.py
 
@@ -66,7 +81,7 @@ manifests: install .venv-manifests/installed  ## Test what Kubernetes is given, 
 image: install  ## Build the image; run it, and the overlays' pods with it
 	deploy/image/build
 	$(BIN)/pytest tests/deploy/test_image.py tests/deploy/test_dev_overlay.py \
-		tests/deploy/test_prod_overlay.py
+		tests/deploy/test_rehearsal_overlay.py tests/deploy/test_prod_overlay.py
 
 .venv-manifests/installed: requirements/manifests.txt
 	python3 -m venv .venv-manifests
@@ -84,8 +99,9 @@ bench: install  ## Measure beside the floor and other gateways; write docs/perfo
 		$(BIN)/python -m bench.profile $$scenario --save bench/.results/profile.jsonl \
 			>/dev/null || exit 1; \
 	done
-	$(BIN)/python -m bench.shares small fallback body paced
+	$(BIN)/python -m bench.shares small burst fallback body paced sessions embeddings
 	$(BIN)/python -m bench.report
+	if [ -f bench/.results/capacity.json ]; then $(BIN)/python -m bench.capacity --gather; fi
 
 bench-quick: install  ## Measure a few scenarios beside the floor, in a minute
 	$(BIN)/python -m bench --quick --out bench/.results/quick.jsonl
@@ -96,7 +112,12 @@ bench-guard: install  ## Fail if a request has become grossly dearer
 fault-bench: install  ## Run every fault against the real services; print a table
 	$(BIN)/python -m bench.faults
 
-soak: install  ## Send 100,000 requests of every kind; print how memory grows
+capacity: install  ## Measure what memory, etcd and the ledger carry; write docs/capacity.md, docs/sizing.md
+	$(BIN)/python -m bench.shares --rounds 2 small burst fallback body paced sessions \
+		embeddings
+	$(BIN)/python -m bench.capacity
+
+soak: install  ## Send requests of every kind for ten minutes; write docs/soak.md
 	$(BIN)/python -m bench.soak
 
 bench-peers:  ## Install the other gateways, into bench/.peers
@@ -116,5 +137,6 @@ protos-check: protos
 pins: install  ## Pin the dependencies anew
 	scripts/pin
 
-.PHONY: help install run test test-ha clients check lint types imports manifests image format protos protos-check pins \
-	bench bench-quick bench-guard bench-peers fault-bench soak
+.PHONY: help install run test test-ha test-ha-random clients check lint types imports manifests image format protos protos-check pins \
+	bench bench-quick bench-guard bench-peers fault-bench soak \
+	capacity audit

@@ -1,4 +1,4 @@
-"""`python -m bench.ledger [URL]`: what writing a request down costs in CPU.
+"""`python -m bench.ledger [URL]`: what writing a request down costs.
 
 Of a request with one attempt; its plan has four deployments and left out four more.
 Without a URL: in a SQLite file of its own.
@@ -12,8 +12,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+
+import asyncpg
 
 from holdfast.model import (
     Attempt,
@@ -50,17 +53,42 @@ def main() -> int:
     parser.add_argument("url", nargs="?", help="postgresql+asyncpg://USER@HOST/NAME")
     parser.add_argument("--requests", type=int, default=50_000)
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        noted, written = asyncio.run(_measured(asked.url, Path(folder), asked.requests))
-    print(f"noting:  {noted:5.1f} us of CPU a request, on its path")
-    print(f"writing: {written:5.1f} us of CPU a request, off it")
+    costs = measured(asked.url, asked.requests)
+    print(f"noting:  {costs.noting_us:5.1f} us of CPU a request, on its path")
+    print(f"writing: {costs.writing_us:5.1f} us of CPU a request, off it")
+    print(f"it takes {costs.bytes:5.0f} bytes on disk, its indexes among them")
     return 0
 
 
-async def _measured(
-    url: str | None, folder: Path, requests: int
-) -> tuple[float, float]:
-    """Return microseconds of CPU for noting one request, and for writing it."""
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What a request costs to be written down.
+
+    Attributes:
+        noting_us: Microseconds of the resolver's CPU, on the request's path.
+        writing_us: The same off it.
+        bytes: On disk, indexes among them.
+        log_bytes: Of PostgreSQL's write-ahead log; zero of SQLite.
+    """
+
+    noting_us: float
+    writing_us: float
+    bytes: float
+    log_bytes: float
+
+
+def measured(url: str | None, requests: int) -> Costs:
+    """Write so many requests down.
+
+    Args:
+        url: Of a PostgreSQL; None for SQLite in a file of its own.
+        requests: How many.
+    """
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        return asyncio.run(_measured(url, Path(folder), requests))
+
+
+async def _measured(url: str | None, folder: Path, requests: int) -> Costs:
     settings = LedgerSettings(None if url is None else Secret(text=url))
     store = store_of(settings, folder)
     if store is None:
@@ -69,6 +97,7 @@ async def _measured(
     places = [_place(number) for number in range(8)]
     noting = writing = 0.0
     await journal.flush()
+    before = await _sizes(url, folder)
     for _ in range(requests // _BATCH):
         told = list(_told(places))
         exclusions = [
@@ -86,7 +115,27 @@ async def _measured(
         noting += noted - begun
         writing += time.process_time() - noted
     await journal.close()
-    return noting * 1e6 / requests, writing * 1e6 / requests
+    size, log = (
+        (now - then) / requests
+        for then, now in zip(before, await _sizes(url, folder), strict=True)
+    )
+    return Costs(noting * 1e6 / requests, writing * 1e6 / requests, size, log)
+
+
+async def _sizes(url: str | None, folder: Path) -> tuple[int, int]:
+    """Return the bytes of the database and of all that its log has had."""
+    if url is None:
+        files = folder.rglob("*.db")  # noqa: ASYNC240 - nobody else waits
+        return sum(file.stat().st_size for file in files), 0
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    try:
+        row = await connection.fetchrow(
+            "SELECT pg_database_size(current_database()),"
+            " pg_current_wal_lsn() - '0/0'::pg_lsn"
+        )
+        return int(row[0]), int(row[1])
+    finally:
+        await connection.close()
 
 
 def _told(places: list[Deployment]) -> Iterator[Told]:

@@ -250,7 +250,7 @@ def memory(root: int, *, supervised: bool = False) -> Memory:
         if supervised and pid == root:
             continue
         with contextlib.suppress(OSError):
-            resident = int(_fields(pid)[21]) * _PAGE_BYTES
+            resident = _resident(pid)
             if is_store(pid):
                 store += resident
                 continue
@@ -260,6 +260,19 @@ def memory(root: int, *, supervised: bool = False) -> Memory:
                 if line.startswith("Pss:"):
                     pss += int(line.split()[1]) * 1024
     return Memory(*(round(size / 2**20, 1) for size in (rss, pss, store)))
+
+
+def resident_mb(pid: int) -> float:
+    """Return the resident memory of one process, in MiB.
+
+    Raises:
+        OSError: There is no such process.
+    """
+    return _resident(pid) / 2**20
+
+
+def _resident(pid: int) -> int:
+    return int(_fields(pid)[21]) * _PAGE_BYTES
 
 
 def machine_busy_s() -> float:

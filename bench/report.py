@@ -353,7 +353,8 @@ prices and metrics. `floor` is a proxy in Python that decides nothing, `direct` 
 gateway at all. Costs are CPU time of all processes of a gateway over requests
 answered; etcd's are apart. A column names its scenario and the connections open, or
 the requests offered a second. Differences under 1.5x are none: figures wander by as
-much from run to run.
+much from run to run. What a core of each service carries is in
+[capacity.md](capacity.md).
 """
 
 

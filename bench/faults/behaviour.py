@@ -30,6 +30,7 @@ class Behaviour:
         seconds: How late an answer begins.
         takes_prefix: Whether a request may end with the beginning of the answer.
         tool: Whether the answer calls a tool instead of speaking.
+        text: A whole answer's, in place of the sixty words.
     """
 
     way: Way = Way.ANSWER
@@ -42,6 +43,7 @@ class Behaviour:
     seconds: float = 0.0
     takes_prefix: bool = True
     tool: bool = False
+    text: str = ""
 
 
 Script = Callable[[int, float], Behaviour]

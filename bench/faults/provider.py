@@ -166,7 +166,8 @@ async def _answer(deployment: Deployment, body: Any, line: _Line) -> bool:
 
 
 async def _whole(behaviour: Behaviour, body: Any, line: _Line) -> bool:
-    written = wire.whole(body["model"], wire.left_to_say(body) or ())
+    words = (behaviour.text,) if behaviour.text else wire.left_to_say(body)
+    written = wire.whole(body["model"], words or ())
     if behaviour.way in {Way.CUT, Way.STALL}:
         line.head(
             200,

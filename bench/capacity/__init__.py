@@ -1,0 +1,1 @@
+"""What a core, a megabyte and a write of etcd carry."""

@@ -1,0 +1,1 @@
+"""Many requests of every kind for a long while: whether anything grows."""
