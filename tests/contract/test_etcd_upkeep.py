@@ -1,6 +1,7 @@
 """Etcd's upkeep, against real ones: copies that restore, and room in files."""
 
 import asyncio
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -76,18 +77,18 @@ async def waste(endpoints: list[str]) -> None:
         await member.close()
 
 
-def etcdutl() -> Path:
-    """Return the tool that restores, which comes with etcd from 3.5 on."""
-    path = find_etcd().with_name("etcdutl")
+def tool(name: str) -> Path:
+    """Return a tool that comes with etcd; `etcdutl` does from 3.5 on."""
+    path = find_etcd().with_name(name)
     if not path.exists():
-        pytest.skip(f"there is no etcdutl beside {find_etcd()} to restore with")
+        pytest.skip(f"there is no {name} beside {find_etcd()}")
     path.chmod(0o755)
     return path
 
 
 async def test_a_copy_restores_what_was_there(tmp_path: Path) -> None:
     """With the tool that comes with etcd, into an etcd of its own."""
-    tool = etcdutl()
+    restores = tool("etcdutl")
     before = EtcdProcess(tmp_path / "before")
     await before.start()
     assert await before.wait_ready(10)
@@ -100,7 +101,7 @@ async def test_a_copy_restores_what_was_there(tmp_path: Path) -> None:
     await asyncio.to_thread(
         subprocess.run,
         [
-            tool,
+            restores,
             "snapshot",
             "restore",
             copy.path,
@@ -125,7 +126,7 @@ async def test_three_members_restore_from_one_copy(
     cluster: EtcdCluster, tmp_path: Path
 ) -> None:
     """As deploy/k8s/restore-etcd.yaml does it, after all three have lost their data."""
-    tool = etcdutl()
+    restores = tool("etcdutl")
     await put(cluster.endpoints, b"a", b"b")
     async with Upkeep.of(EtcdSettings(tuple(cluster.endpoints))) as upkeep:
         copy = await upkeep.back_up(tmp_path, keep=1)
@@ -137,7 +138,7 @@ async def test_three_members_restore_from_one_copy(
         await asyncio.to_thread(
             subprocess.run,
             [
-                *(tool, "snapshot", "restore", copy.path),
+                *(restores, "snapshot", "restore", copy.path),
                 f"--data-dir={cluster.data(number)}",
                 *cluster.identity(number),
                 "--initial-cluster-token=holdfast-restored",
@@ -146,6 +147,49 @@ async def test_three_members_restore_from_one_copy(
             capture_output=True,
         )
     await cluster.start_all()
+
+    assert [await keys_of(each) for each in cluster.endpoints] == [[b"a", b"b"]] * 3
+
+
+async def told(endpoint: str, *words: str) -> str:
+    """Tell etcd something, at one member, and return what it says.
+
+    It changes its members only if those have been well for five seconds.
+    """
+    said = ""
+
+    async def is_heeded() -> bool:
+        nonlocal said
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [str(tool("etcdctl")), f"--endpoints={endpoint}", *words],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "ETCDCTL_API": "3"},
+        )
+        said = done.stdout
+        return done.returncode == 0
+
+    await in_time(is_heeded)
+    return said
+
+
+async def test_a_member_whose_disk_is_gone_is_replaced(cluster: EtcdCluster) -> None:
+    """In the order that deploy/k8s/README.md has; the other two are the majority."""
+    await put(cluster.endpoints, b"a", b"b")
+    await cluster.kill(0)
+    await asyncio.to_thread(shutil.rmtree, cluster.data(0))
+    well = cluster.endpoints[1]
+    (lost,) = [
+        line.partition(",")[0]
+        for line in (await told(well, "member", "list")).splitlines()
+        if cluster.endpoints[0] in line
+    ]
+
+    await told(well, "member", "remove", lost)
+    await told(well, "member", "add", "m0", f"--peer-urls={cluster.peers[0]}")
+    await cluster.start(0, joins=True)
+    await cluster.wait_healthy(0)
 
     assert [await keys_of(each) for each in cluster.endpoints] == [[b"a", b"b"]] * 3
 
@@ -161,10 +205,16 @@ async def test_the_newest_copies_stay(etcd_endpoint: str, tmp_path: Path) -> Non
 
 
 class BreakingOff(Member):
-    """A member whose copy ends too soon."""
+    """A member that says that it is the newest, and whose copy ends too soon."""
+
+    pieces = 0
+
+    async def status(self):
+        return dataclasses.replace(await super().status(), applied=2**63)
 
     async def snapshot(self):
         async for piece in super().snapshot():
+            self.pieces += 1
             yield piece[:-1]
             break
 
@@ -182,6 +232,24 @@ async def test_a_copy_that_is_not_whole_is_none(
     await member.close()
     await other.close()
     assert names_in(tmp_path) == {before.path.name}
+
+
+async def test_a_copy_that_breaks_off_is_made_of_another_member(
+    cluster: EtcdCluster, tmp_path: Path
+) -> None:
+    """Whatever is wrong with the one that is asked first."""
+    await put(cluster.endpoints, b"a")
+    breaking = BreakingOff(cluster.endpoints[0])
+    whole = [Member(endpoint) for endpoint in cluster.endpoints[1:]]
+    folder = tmp_path / "copies"
+    folder.mkdir()
+
+    made = await Upkeep([breaking, *whole]).back_up(folder, keep=1)
+
+    for member in (breaking, *whole):
+        await member.close()
+    assert breaking.pieces == 1
+    assert names_in(folder) == {made.path.name}
 
 
 async def test_one_member_is_enough_for_a_copy(

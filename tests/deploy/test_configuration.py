@@ -1,7 +1,8 @@
 """What the services are told fits what they read, and is there."""
 
+import base64
+import ssl
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from cryptography import x509
 
-from fakes.manifests import DEPLOY, SERVICES, Manifests, Pod, rendered
+from fakes.manifests import DEPLOY, SERVICES, Manifests, Pod, alone, rendered
 from holdfast.environment import VARIABLES, read
+from holdfast_cli.main import main
 from holdfast_resolver.telemetry.exporting import ENDPOINTS
 
 MOUNTED = "/run/holdfast"
@@ -68,11 +71,10 @@ def test_services_find_the_file_where_it_is_mounted(manifests: Manifests) -> Non
         assert named == f"{mount['mountPath']}/{key}"
 
 
-def test_the_file_passes_the_check(manifests: Manifests, tmp_path: Path) -> None:
-    """With its secrets in place, there is nothing to say of it."""
-    text = configuration_map(manifests)["data"]["holdfast.yaml"]
-    path = tmp_path / "holdfast.yaml"
-    path.write_text(text.replace(MOUNTED, str(tmp_path)))
+def check(text: str, folder: Path) -> None:
+    """Have `holdfast check` look at a file, with its secrets in place."""
+    path = folder / "holdfast.yaml"
+    path.write_text(text.replace(MOUNTED, str(folder)))
     for number, name in enumerate(files_in(yaml.safe_load(path.read_text()))):
         Path(name).parent.mkdir(exist_ok=True)
         is_ledger = Path(name).parent.name == "ledger"
@@ -81,35 +83,27 @@ def test_the_file_passes_the_check(manifests: Manifests, tmp_path: Path) -> None
             if is_ledger
             else f"key-{number}"
         )
-
-    said = subprocess.run(
-        [str(Path(sys.executable).with_name("holdfast")), "check", str(path)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert said.returncode == 0, said.stderr
-    assert said.stderr == ""
+    with pytest.raises(SystemExit) as ended:
+        main(["check", str(path)])
+    assert ended.value.code == 0
 
 
-def test_base_s_own_file_is_no_worse(tmp_path: Path) -> None:
+def test_the_file_passes_the_check(
+    manifests: Manifests, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There is nothing to say of it."""
+    check(configuration_map(manifests)["data"]["holdfast.yaml"], tmp_path)
+
+    assert capsys.readouterr().err == ""
+
+
+def test_base_s_own_file_is_no_worse(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Also if nobody replaces it."""
-    text = (DEPLOY / "k8s/base/config/holdfast.yaml").read_text()
-    path = tmp_path / "holdfast.yaml"
-    path.write_text(text.replace(MOUNTED, str(tmp_path)))
-    for name in files_in(yaml.safe_load(path.read_text())):
-        Path(name).parent.mkdir(exist_ok=True)
-        Path(name).write_text("key")
+    check((DEPLOY / "k8s/base/config/holdfast.yaml").read_text(), tmp_path)
 
-    said = subprocess.run(
-        [str(Path(sys.executable).with_name("holdfast")), "check", str(path)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert (said.returncode, said.stderr) == (0, "")
+    assert capsys.readouterr().err == ""
 
 
 NEEDED_BY = {"api-keys": "resolver", "ledger": "resolver", "provider-keys": "executor"}
@@ -267,6 +261,40 @@ def test_members_of_etcd_are_called_by_names_in_their_certificate(
         assert {each.scheme for each in named} == {"https"}
         assert {each.hostname for each in named} == members
     assert members <= set(certificate["dnsNames"])
+
+
+def test_certificates_made_by_hand_are_those_that_are_asked_for(tmp_path: Path) -> None:
+    """With the same names, of one authority, and a key that fits."""
+    done = subprocess.run(
+        [str(DEPLOY / "k8s" / "etcd-certificates"), "elsewhere"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    asked = {
+        each["spec"]["secretName"]: each["spec"]
+        for each in alone("etcd-certificates").of("Certificate")
+        if not each["spec"].get("isCA")
+    }
+    made = {each["metadata"]["name"]: each for each in yaml.safe_load_all(done.stdout)}
+
+    assert made.keys() == asked.keys()
+    for name, secret in made.items():
+        assert secret["metadata"]["namespace"] == "elsewhere"
+        assert secret["data"].keys() == CERTIFICATES
+        for file, text in secret["data"].items():
+            (tmp_path / file).write_bytes(base64.b64decode(text))
+        authority, leaf = (
+            x509.load_pem_x509_certificate((tmp_path / file).read_bytes())
+            for file in ("ca.crt", "tls.crt")
+        )
+        leaf.verify_directly_issued_by(authority)
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        assert names.value.get_values_for_type(x509.DNSName) == asked[name]["dnsNames"]
+        # Refuses a key that is another's.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+            tmp_path / "tls.crt", tmp_path / "tls.key"
+        )
 
 
 def test_services_bear_the_names_that_they_are_known_by(production: Manifests) -> None:

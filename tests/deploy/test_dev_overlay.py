@@ -16,8 +16,7 @@ APP = {"authorization": "Bearer hf-dev"}
 def pods(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pods]:
     """Run every pod of the overlay."""
     with Pods(rendered("dev"), tmp_path_factory.mktemp("dev")) as running:
-        for name in ("etcd", "simulator", "resolver", "executor", "edge"):
-            running.start(name)
+        running.start(etcd=1, simulator=1, resolver=1, executor=1, edge=1)
         yield running
 
 

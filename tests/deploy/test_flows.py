@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from fakes.manifests import Manifests, chosen, rendered
+from fakes.manifests import Manifests, alone, rendered
 from fakes.network_policies import Flows, Stranger, everybody
 from holdfast.addresses import is_public
 
@@ -13,6 +13,9 @@ GATEWAY = Stranger(
 )
 MONITORING = Stranger({"kubernetes.io/metadata.name": "monitoring"})
 DNS = Stranger({"kubernetes.io/metadata.name": "kube-system"}, {"k8s-app": "kube-dns"})
+NODES_DNS = Stranger(
+    {"kubernetes.io/metadata.name": "kube-system"}, {"k8s-app": "node-local-dns"}
+)
 SOMEBODY = Stranger({"kubernetes.io/metadata.name": "default"}, {"app": "shop"})
 INTRUDER = Stranger(
     {"kubernetes.io/metadata.name": "default"}, {"app.kubernetes.io/name": "edge"}
@@ -120,6 +123,7 @@ def test_everybody_can_look_names_up(manifests: Manifests, protocol: str) -> Non
     flows = Flows(manifests)
     for name in everybody(manifests):
         assert flows.allows(name, DNS, 53, protocol)
+        assert flows.allows(name, NODES_DNS, 53, protocol)
         assert flows.allows(name, "169.254.20.10", 53, protocol)
 
 
@@ -169,9 +173,9 @@ def test_nothing_of_dev_leaves_the_cluster() -> None:
         assert not any(flows.allows(name, PROVIDER, port) for port in PORTS)
 
 
-def test_an_etcd_of_somebody_else_is_the_resolver_s_alone(tmp_path) -> None:
+def test_an_etcd_of_somebody_else_is_the_resolver_s_alone() -> None:
     """As ours is."""
-    flows = Flows(chosen(tmp_path, "external-etcd"))
+    flows = Flows(alone("external-etcd"))
 
     assert flows.allows("resolver", DATABASE, 2379)
     assert not flows.allows("executor", DATABASE, 2379)

@@ -44,14 +44,7 @@ def pods(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pods]:
     manifests = rendered("prod")
     folder = tmp_path_factory.mktemp("prod")
     with Pods(manifests, folder, secrets(manifests)) as running:
-        for number in MEMBERS:
-            running.begin("etcd", number)
-        for number in MEMBERS:
-            running.wait_ready("etcd", number)
-        running.start("resolver", 0)
-        running.start("resolver", 1)
-        running.start("executor")
-        running.start("edge")
+        running.start(etcd=len(MEMBERS), resolver=2, executor=1, edge=1)
         yield running
 
 

@@ -1,7 +1,5 @@
 """The job that restores a member of etcd makes just the member that there is to be."""
 
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,18 +81,3 @@ def test_it_makes_the_disk_that_the_member_will_have(member: int) -> None:
 def test_it_is_confined_as_the_others_are(member: int) -> None:
     """Kubernetes would refuse it otherwise."""
     assert faults(pod(member)) == []
-
-
-def test_it_fits_the_schema(member: int, tmp_path: Path) -> None:
-    """Strictly."""
-    validate = DEPLOY.parent / ".venv-manifests" / "bin" / "kubernetes-validate"
-    if not validate.exists():
-        pytest.skip("no kubernetes-validate: `make .venv-manifests/installed`")
-    path = tmp_path / "restore.yaml"
-    path.write_text(yaml.safe_dump_all(filled(member)))
-
-    done = subprocess.run(
-        [str(validate), "--strict", str(path)], capture_output=True, check=False
-    )
-
-    assert done.returncode == 0, done.stdout

@@ -25,13 +25,14 @@ class EtcdCluster:
 
     Attributes:
         endpoints: Theirs, `host:port`.
+        peers: Where they speak to each other.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         ports = [port_of("127.0.0.1") for _ in range(6)]
         self.endpoints = [f"127.0.0.1:{port}" for port in ports[:3]]
-        self._peers = [f"http://127.0.0.1:{port}" for port in ports[3:]]
+        self.peers = [f"http://127.0.0.1:{port}" for port in ports[3:]]
         self._processes: dict[int, asyncio.subprocess.Process] = {}
 
     async def __aenter__(self) -> Self:
@@ -48,10 +49,10 @@ class EtcdCluster:
 
     def identity(self, number: int) -> list[str]:
         """Return the options that say who a member is, and who the others are."""
-        cluster = ",".join(f"m{n}={uri}" for n, uri in enumerate(self._peers))
+        cluster = ",".join(f"m{n}={uri}" for n, uri in enumerate(self.peers))
         return [
             f"--name=m{number}",
-            f"--initial-advertise-peer-urls={self._peers[number]}",
+            f"--initial-advertise-peer-urls={self.peers[number]}",
             f"--initial-cluster={cluster}",
         ]
 
@@ -59,11 +60,22 @@ class EtcdCluster:
         """Start all three, and wait until all of them serve."""
         for number in range(3):
             await self.start(number)
-        for endpoint in self.endpoints:
-            await in_time(functools.partial(_is_healthy, endpoint), _START_S)
+        for number in range(3):
+            await self.wait_healthy(number)
 
-    async def start(self, number: int) -> None:
-        """Start a member, with the data it had."""
+    async def wait_healthy(self, number: int) -> None:
+        """Wait until a member serves."""
+        healthy = functools.partial(_is_healthy, self.endpoints[number])
+        await in_time(healthy, _START_S)
+
+    async def start(self, number: int, *, joins: bool = False) -> None:
+        """Start a member, with the data it had.
+
+        Args:
+            number: Which one.
+            joins: Whether, without data, it joins the others, instead of beginning
+                anew with them.
+        """
         client = f"http://{self.endpoints[number]}"
         command = [
             str(find_etcd()),
@@ -71,7 +83,8 @@ class EtcdCluster:
             f"--data-dir={self.data(number)}",
             f"--listen-client-urls={client}",
             f"--advertise-client-urls={client}",
-            f"--listen-peer-urls={self._peers[number]}",
+            f"--listen-peer-urls={self.peers[number]}",
+            f"--initial-cluster-state={'existing' if joins else 'new'}",
             "--log-level=error",
         ]
         environ = {k: v for k, v in os.environ.items() if not k.startswith("ETCD_")}

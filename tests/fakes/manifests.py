@@ -12,6 +12,7 @@ import functools
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ import pytest
 import yaml
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-OVERLAYS = ("dev", "prod", "prod-eu")
+OVERLAYS = ("dev", "rehearsal", "prod", "prod-eu")
 SERVICES = ("edge", "resolver", "executor")
 
 Object = dict[str, Any]
@@ -116,7 +117,7 @@ class Manifests:
 
     def pods(self) -> Iterator[Pod]:
         """Return what makes pods."""
-        for each in self.of("Deployment", "StatefulSet"):
+        for each in self.of("Deployment", "StatefulSet", "DaemonSet"):
             template = each["spec"]["template"]
             yield Pod(each, template["metadata"]["labels"], template["spec"])
         for each in self.of("CronJob"):
@@ -184,15 +185,17 @@ def rendered(overlay: str) -> Manifests:
     return render(DEPLOY / "k8s" / "overlays" / overlay)
 
 
-def chosen(folder: Path, *components: str) -> Manifests:
-    """Render an overlay of the base and some components."""
-    k8s = os.path.relpath(DEPLOY / "k8s", folder)
-    overlay = {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "namespace": "holdfast",
-        "resources": [f"{k8s}/base"],
-        "components": [f"{k8s}/components/{each}" for each in components],
-    }
-    (folder / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
-    return render(folder)
+@functools.cache
+def alone(component: str) -> Manifests:
+    """Render an overlay of the base and one component."""
+    with tempfile.TemporaryDirectory() as folder:
+        k8s = os.path.relpath(DEPLOY / "k8s", folder)
+        overlay = {
+            "apiVersion": "kustomize.config.k8s.io/v1beta1",
+            "kind": "Kustomization",
+            "namespace": "holdfast",
+            "resources": [f"{k8s}/base"],
+            "components": [f"{k8s}/components/{component}"],
+        }
+        Path(folder, "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+        return render(Path(folder))

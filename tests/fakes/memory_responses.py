@@ -9,16 +9,21 @@ class MemoryResponses:
     def __init__(self) -> None:
         self.kept: dict[str, bytes] = {}
         self.looks = 0
+        self._previous: dict[str, str] = {}
 
     async def recall(self, principal: bytes, response_id: str) -> Recalled:
         self.looks += 1
-        found = self.kept.get(response_id)
-        return Recalled(keeps=True, chain=[found] if found else [])
+        chain: list[bytes] = []
+        while response_id in self.kept:
+            chain.insert(0, self.kept[response_id])
+            response_id = self._previous[response_id]
+        return Recalled(keeps=True, chain=chain)
 
     async def keep(
         self, principal: bytes, response_id: str, previous_id: str, record: bytes
     ) -> None:
         self.kept[response_id] = record
+        self._previous[response_id] = previous_id
 
     async def forget(self, principal: bytes, response_id: str) -> bool:
         return self.kept.pop(response_id, None) is not None

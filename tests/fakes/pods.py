@@ -1,7 +1,7 @@
 """Pods of an overlay, run by podman in a network of their own with names.
 
     with Pods(rendered("dev"), folder) as pods:
-        pods.start("edge")
+        pods.start(resolver=2, executor=1, edge=1)
         assert pods.probed("edge", "readinessProbe") == 200
 
 What Kubernetes would take from a manifest is taken from it: commands, variables,
@@ -13,6 +13,7 @@ import base64
 import json
 import os
 import re
+import stat
 import subprocess
 import time
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ from holdfast_cli.etcd_binary import find_etcd
 Files = Mapping[str, bytes]
 
 _START_S = 60.0
+_READABLE = 0o644
 _LIMITS = ("--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096")
 
 
@@ -83,10 +85,21 @@ class Pods:
             pytest.skip(f"podman has no network here: {done.stderr}")
         assert done.returncode == 0, done.stderr
 
-    def start(self, name: str, number: int = 0) -> None:
-        """Start one of a workload's pods, and wait until it is ready."""
-        self.begin(name, number)
-        self.wait_ready(name, number)
+    def start(self, **counts: int) -> None:
+        """Start pods of workloads, all at once, and wait until each is ready.
+
+        Args:
+            counts: How many of each.
+        """
+        pods = [(name, n) for name, count in counts.items() for n in range(count)]
+        for pod in pods:
+            self.begin(*pod)
+        for pod in pods:
+            self.wait_ready(*pod)
+
+    def replace(self, secret: str, files: Files) -> None:
+        """Have a Secret say something else to those who mount it, as a kubelet does."""
+        _lay(self._folder / secret, files)
 
     def carry_out(self, name: str) -> subprocess.CompletedProcess[str]:
         """Run a job's pod to its end."""
@@ -136,7 +149,7 @@ class Pods:
             *(f"--network-alias={each}" for each in self._names(pod, number)),
             *_confined(pod, container),
             *(f"--env={name}={value}" for name, value in variables.items()),
-            *self._mounts(pod, container),
+            *self._mounts(pod),
             IMAGE,
             *(_expanded(word, variables) for word in words),
         ]
@@ -153,35 +166,37 @@ class Pods:
         within = pod.owner["spec"].get("serviceName")
         return [*names, f"{pod.name}-{number}.{within}"] if within else names
 
-    def _mounts(self, pod: Pod, container: Object) -> list[str]:
+    def _mounts(self, pod: Pod) -> list[str]:
+        (container,) = pod.containers
         volumes = {each["name"]: each for each in pod.spec.get("volumes", ())}
         options = [
             option
             for mount in container.get("volumeMounts", ())
-            for option in self._mount(volumes.get(mount["name"]), mount["mountPath"])
+            for option in self._mount(
+                pod, volumes.get(mount["name"]), mount["mountPath"]
+            )
         ]
         if container["command"] == ["etcd"]:
             # This machine's takes the place of etcd's own image.
             options.append(f"--volume={find_etcd()}:/opt/holdfast/bin/etcd:ro")
         return options
 
-    def _mount(self, volume: Object | None, at: str) -> list[str]:
+    def _mount(self, pod: Pod, volume: Object | None, at: str) -> list[str]:
+        group, mode = pod.spec["securityContext"].get("fsGroup", 0), _READABLE
         if volume is not None and "configMap" in volume:
             name = volume["configMap"]["name"]
             data = self._manifests.named("ConfigMap", name)["data"]
             files: Files = {key: text.encode() for key, text in data.items()}
         elif volume is not None and "secret" in volume:
-            name = volume["secret"]["secretName"]
-            files = self._secrets.get(name) or _decoded(
+            name, mode = volume["secret"]["secretName"], volume["secret"]["defaultMode"]
+            files = self._secrets.get(name) or decoded(
                 self._manifests.named("Secret", name)
             )
         else:
             return [f"--tmpfs={at}:mode=1777"]
-        folder = self._folder / name
-        folder.mkdir(exist_ok=True)
-        for key, content in files.items():
-            (folder / key).write_bytes(content)
-        return [f"--volume={folder}:{at}:ro"]
+        if not (self._folder / name).exists():
+            _lay(self._folder / name, files, group, mode)
+        return [f"--volume={self._folder / name}:{at}:ro"]
 
     def _is_ready(self, name: str, number: int) -> bool:
         if name == "etcd":
@@ -225,8 +240,35 @@ def issued(manifests: Manifests) -> dict[str, Files]:
     return made
 
 
-def _decoded(secret: Object) -> Files:
+def decoded(secret: Object) -> Files:
+    """Return what a Secret has, as files."""
     return {key: base64.b64decode(text) for key, text in secret["data"].items()}
+
+
+def _lay(
+    folder: Path, files: Files, group: int | None = None, mode: int | None = None
+) -> None:
+    """Put files into a mounted folder as a kubelet does.
+
+    All of them change at once: each is a link by way of `..data`, which is itself a
+    link to the folder that they are in now. Who looks sees the old ones or the new.
+    """
+    data = folder / "..data"
+    if group is None or mode is None:
+        before = next(data.iterdir()).stat()
+        group, mode = before.st_gid, stat.S_IMODE(before.st_mode)
+    folder.mkdir(exist_ok=True)
+    now = folder / f"..{time.time_ns()}"
+    now.mkdir()
+    for key, content in files.items():
+        (now / key).write_bytes(content)
+        (now / key).chmod(mode)
+        os.chown(now / key, 0, group)
+        if not (folder / key).is_symlink():
+            (folder / key).symlink_to(f"..data/{key}")
+    following = folder / "..data_tmp"
+    following.symlink_to(now.name)
+    following.replace(data)
 
 
 def _expanded(word: str, variables: Mapping[str, str]) -> str:

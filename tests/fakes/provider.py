@@ -10,7 +10,9 @@ asynchronous, or that block, can use them too: then with a plain `with`.
 """
 
 import asyncio
+import random
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -27,6 +29,7 @@ _ENDINGS = {
     "bedrock-invoke": "",
     "gemini": "/v1/projects/p",
     "openai-chat": "/v1",
+    "openai-responses": "/v1",
 }
 """What a dialect leaves to the address."""
 
@@ -35,10 +38,14 @@ class SimulatedProviders:
     """Simulated providers on a free port; any provider id exists as it is called."""
 
     def __init__(
-        self, *, pace: Pace | None = None, clock: Callable[[], float] | None = None
+        self,
+        *,
+        pace: Pace | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self.port = 0
-        self._simulator = Simulator(pace=pace, **({"clock": clock} if clock else {}))
+        self._simulator = Simulator(pace=pace, clock=clock, chance=chance)
 
     def base_uri(
         self, provider: str, dialect: str = "openai-chat", region: str = ""
@@ -48,8 +55,8 @@ class SimulatedProviders:
         return f"http://127.0.0.1:{self.port}/{place}{_ENDINGS[dialect]}"
 
     def fail(self, provider: str, fault: str, **wanted: Any) -> None:
-        """Make a provider fail: `model`, `region`, `times`, `after`, `seconds`,
-        `retry_after`, `headers` say where and how."""
+        """Make a provider fail: `model`, `region`, `times`, `share`, `after`,
+        `seconds`, `retry_after`, `headers` say where and how."""
         order = {"provider": provider, "fault": fault, **wanted}
         self._run(lambda: self._simulator.fail(order))
 

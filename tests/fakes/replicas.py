@@ -186,8 +186,10 @@ class Services:
         await self._stop_all()
 
     async def _stop_all(self) -> None:
-        for service in reversed(self._started):
-            await asyncio.to_thread(service.stop)
+        # Who asks before who is asked.
+        for name in ("edge", "executor", "resolver"):
+            named = [each for each in self._started if each.name == name]
+            await asyncio.gather(*(asyncio.to_thread(each.stop) for each in named))
 
     async def _two(self, name: str) -> list[Service]:
         services = await self._start(name, name)

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import itertools
 import json
-import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +26,9 @@ pytestmark = pytest.mark.system
 MODELS = {"m": [{"provider": "one"}], "long": [{"provider": "two"}]}
 STREAMS = 40
 """Open at each moment that a replica is told to stop."""
+
+_PAUSE_S = 0.05
+"""Between two calls of a caller: four of them are steady, and leave some CPU."""
 
 _PACE = Pace(first_token_s=0.05, token_s=0.12)
 """An answer has two dozen words: a stream outlasts what a replica takes to go."""
@@ -73,56 +75,6 @@ class Behind:
             await caller.close()
 
 
-async def test_a_rolling_restart_of_every_service_costs_nobody_anything(
-    slow_words: SimulatedProviders,
-    etcd_endpoint: str,
-    etcd_prefix: str,
-    tmp_path: Path,
-) -> None:
-    """Streams that are open end whole, and calls go on all the while."""
-    etcd = {"endpoints": [etcd_endpoint], "prefix": etcd_prefix}
-    config = configuration(slow_words, MODELS, etcd=etcd)
-    patient = {"HOLDFAST_DRAIN_SECONDS": "25"}
-    calls: list[Answer] = []
-    streams: list[Answer] = []
-    ended: Counter[int] = Counter()
-    over = asyncio.Event()
-    async with (
-        Services(
-            config, tmp_path, etcd_endpoint, lambda _: patient, edges=2
-        ) as services,
-        Behind(services.edges) as callers,
-    ):
-
-        async def call() -> None:
-            while not over.is_set():
-                calls.append(await callers.ask("m", stream=len(calls) % 4 == 0))
-
-        async def stream() -> None:
-            streams.append(await callers.ask("long", stream=True))
-
-        async with asyncio.TaskGroup() as group:
-            for _ in range(4):
-                group.create_task(call())
-            for replica in (
-                *services.edges,
-                *services.resolvers,
-                *services.executors,
-            ):
-                slow_words.forget()
-                opened = [group.create_task(stream()) for _ in range(STREAMS)]
-                await until(lambda: len(slow_words.received("two")) == STREAMS)
-                ended[await asyncio.to_thread(replica.stop)] += 1
-                await asyncio.to_thread(replica.start)
-                await asyncio.gather(*opened)
-            over.set()
-
-    served_by(calls)
-    served_by(streams)
-    assert len(streams) == 6 * STREAMS
-    assert ended == {0: 6}
-
-
 NAMES = ("edge", "resolver", "executor")
 
 
@@ -152,96 +104,118 @@ class Watched:
             ]
         return told[0].status_code, told[1].status_code
 
+    async def says_when_told_to_stop(self, name: str) -> tuple[int, int]:
+        """Ask the same once it is not ready any more."""
 
-def first(services: Services, name: str) -> Service:
-    """Return the first replica of a service."""
-    named = {
-        "edge": services.edges,
-        "resolver": services.resolvers,
-        "executor": services.executors,
-    }
-    return named[name][0]
+        async def is_told() -> bool:
+            return (await self.says(name))[1] == 503
+
+        await in_time(is_told)
+        return await self.says(name)
 
 
-@pytest.mark.parametrize("name", ["edge", "executor"])
-async def test_a_replica_that_drains_lives_and_is_not_ready(
+async def test_a_rolling_restart_of_every_service_costs_nobody_anything(
     slow_words: SimulatedProviders,
     etcd_endpoint: str,
     etcd_prefix: str,
     tmp_path: Path,
-    name: str,
 ) -> None:
-    """As long as a stream is open there, which ends whole; and then it is gone."""
-    watched = Watched("25")
+    """Streams that are open end whole, and calls go on all the while.
+
+    As long as a stream is open there, a replica lives and is not ready; and then
+    it is gone.
+    """
     etcd = {"endpoints": [etcd_endpoint], "prefix": etcd_prefix}
     config = configuration(slow_words, MODELS, etcd=etcd)
+    watched = Watched("25")
+    calls: list[Answer] = []
+    streams: list[Answer] = []
+    ended: Counter[int] = Counter()
+    before: list[tuple[int, int]] = []
+    meanwhile: list[tuple[int, int]] = []
+    over = asyncio.Event()
     async with (
-        Services(config, tmp_path, etcd_endpoint, watched.variables) as services,
-        Caller(services.base_url) as caller,
+        Services(
+            config, tmp_path, etcd_endpoint, watched.variables, edges=2
+        ) as services,
+        Behind(services.edges) as callers,
     ):
-        before = await watched.says(name)
-        slow_words.forget()
-        # Two replicas take turns: each has one of them.
-        opened = [asyncio.create_task(caller.ask("m", stream=True)) for _ in range(2)]
-        await until(lambda: len(slow_words.received()) == 2)
-        replica = first(services, name)
-        replica.send(signal.SIGTERM)
 
-        async def is_told() -> bool:
-            return (await watched.says(name))[1] == 503
+        async def call() -> None:
+            while not over.is_set():
+                calls.append(await callers.ask("m", stream=len(calls) % 4 == 0))
+                await asyncio.sleep(_PAUSE_S)
 
-        await in_time(is_told)
-        meanwhile = await watched.says(name)
-        open_then = [not each.done() for each in opened]
-        answers = [await each for each in opened]
-        status = await asyncio.to_thread(replica.wait)
+        async def stream() -> None:
+            streams.append(await callers.ask("long", stream=True))
 
-    assert before == (200, 200)
-    assert meanwhile == (200, 503)
-    assert all(open_then)
-    served_by(answers)
-    assert status == 0
+        async with asyncio.TaskGroup() as group:
+            for _ in range(4):
+                group.create_task(call())
+            for replica in (
+                *services.edges,
+                *services.resolvers,
+                *services.executors,
+            ):
+                slow_words.forget()
+                opened = [group.create_task(stream()) for _ in range(STREAMS)]
+                await until(lambda: len(slow_words.received("two")) == STREAMS)
+                is_watched = replica in {services.edges[0], services.executors[0]}
+                if is_watched:
+                    before.append(await watched.says(replica.name))
+                stopping = asyncio.create_task(asyncio.to_thread(replica.stop))
+                if is_watched:
+                    meanwhile.append(await watched.says_when_told_to_stop(replica.name))
+                ended[await stopping] += 1
+                await asyncio.to_thread(replica.start)
+                await asyncio.gather(*opened)
+            over.set()
+
+    served_by(calls)
+    served_by(streams)
+    assert len(streams) == 6 * STREAMS
+    assert ended == {0: 6}
+    assert before == [(200, 200)] * 2
+    assert meanwhile == [(200, 503)] * 2
 
 
-@pytest.mark.parametrize("name", ["edge", "executor"])
 async def test_a_stream_that_outlasts_the_drain_ends_with_an_error(
-    etcd_endpoint: str,
-    etcd_prefix: str,
-    tmp_path: Path,
-    name: str,
+    etcd_endpoint: str, etcd_prefix: str, tmp_path: Path
 ) -> None:
-    """It does not look whole, and the caller may ask again at once."""
+    """It does not look whole, and the caller may ask again at once.
+
+    So with an edge, and with executors that are told to stop all at once.
+    """
     etcd = {"endpoints": [etcd_endpoint], "prefix": etcd_prefix}
+    brief = {"HOLDFAST_DRAIN_SECONDS": "1"}
+    asked = {
+        "model": "m",
+        "stream": True,
+        "messages": [{"role": "user", "content": "Hello"}],
+    }
     with SimulatedProviders(pace=Pace(token_s=5)) as providers:
         config = configuration(providers, MODELS, etcd=etcd)
         async with (
             Services(
-                config,
-                tmp_path,
-                etcd_endpoint,
-                lambda _: {"HOLDFAST_DRAIN_SECONDS": "1"},
+                config, tmp_path, etcd_endpoint, lambda _: brief, edges=2
             ) as services,
-            httpx.AsyncClient(
-                base_url=services.base_url, headers={"x-opper-api-key": KEY}, timeout=60
-            ) as client,
+            httpx.AsyncClient(headers={"x-opper-api-key": KEY}, timeout=60) as client,
+            contextlib.AsyncExitStack() as stack,
         ):
-            asked = {
-                "model": "m",
-                "stream": True,
-                "messages": [{"role": "user", "content": "Hello"}],
-            }
-            async with contextlib.AsyncExitStack() as stack:
-                streams = [
-                    await stack.enter_async_context(
-                        client.stream("POST", "/v1/chat/completions", json=asked)
+            streams = [
+                await stack.enter_async_context(
+                    client.stream(
+                        "POST", f"http://{edge.address}/v1/chat/completions", json=asked
                     )
-                    for _ in range(2)
-                ]
-                await asyncio.to_thread(first(services, name).stop)
-                if name == "executor":
-                    # The other one's stream would go on for minutes.
-                    await asyncio.to_thread(services.executors[1].stop)
-                said = [(await each.aread()).decode() for each in streams]
+                )
+                for edge in services.edges
+            ]
+            await asyncio.to_thread(services.edges[0].stop)
+            said = [(await streams[0].aread()).decode()]
+            await asyncio.gather(
+                *(asyncio.to_thread(each.stop) for each in services.executors)
+            )
+            said.append((await streams[1].aread()).decode())
 
     ends = [each.strip().rpartition("\n")[2].removeprefix("data: ") for each in said]
     errors = [json.loads(each)["error"]["code"] for each in ends]
