@@ -20,6 +20,11 @@ NOTICED = 400
 host has gone without a word."""
 
 
+CUT_OFF_S = 7.0
+"""By then two connections after each other have failed, and nobody has given the host
+up: what runs there reports it all as soon as it is back."""
+
+
 def each(name: str, harm: Callable[[Lab, Process], Awaitable[None]]) -> Harm:
     """Do something to each replica of a service in turn."""
 
@@ -51,6 +56,15 @@ async def pull_cable(lab: Lab) -> None:
     await lab.further(NOTICED)
     lab.two.host.plug_in()
     await lab.further(2 * WELL)
+
+
+async def cut_off_for_seconds(lab: Lab) -> None:
+    """Cut each host off for as long as connections take to fail, and no longer."""
+    for place in lab.places:
+        place.host.pull_cable()
+        await lab.further(round(CUT_OFF_S * lab.setting.rate))
+        place.host.plug_in()
+        await lab.further(2 * WELL)
 
 
 async def black_hole(lab: Lab) -> None:
@@ -116,7 +130,7 @@ async def fill_disks(lab: Lab) -> None:
     disks = [disk.parent for disk in lab.setting.disks]
     folders = [*disks, *lab.setting.ledgers.values()]
     for folder in folders:
-        await asyncio.to_thread(_fill, folder)
+        await asyncio.to_thread(fill, folder)
     for number in range(100):
         written = await lab.etcd.control(
             lab.hosts[0], "put", f"/ballast/{number}", typed=b"x" * 1_000_000
@@ -135,7 +149,8 @@ async def fill_disks(lab: Lab) -> None:
     await lab.further(2 * WELL)
 
 
-def _fill(folder: Path) -> None:
+def fill(folder: Path) -> None:
+    """Write to a folder until its file system takes no more."""
     with (folder / "ballast").open("wb", buffering=0) as file:
         try:
             while True:

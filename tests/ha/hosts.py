@@ -25,8 +25,6 @@ from typing import Self
 PREFIX = "holdfast-ha-"
 _ETC = Path("/etc/netns")
 _MARK = f"{PREFIX}(\\d+)-"
-_TABLE = ("inet", "harm")
-_T = " ".join(_TABLE)
 
 
 class HostError(Exception):
@@ -110,32 +108,50 @@ class Host:
         """Take the cable back."""
         _run("ip", "-n", self._switch, "link", "set", self._port, "up")
 
-    def black_hole(self) -> None:
-        """Lose every packet in silence, either way."""
-        self._filter(input=['iifname "eth0" drop'], output=['oifname "eth0" drop'])
+    def black_hole(self, ways: Sequence[str] = ("input", "output")) -> None:
+        """Lose every packet in silence: `input`, those that come; `output`; or both."""
+        ends = {"input": "iifname", "output": "oifname"}
+        self._filter("hole", **{way: [f'{ends[way]} "eth0" drop'] for way in ways})
 
     def lose(self, percent: int) -> None:
         """Lose so many in a hundred of the packets that come."""
-        self._filter(input=[f'iifname "eth0" numgen random mod 100 < {percent} drop'])
+        rule = f'iifname "eth0" numgen random mod 100 < {percent} drop'
+        self._filter("loss", input=[rule])
 
-    def close_port(self, port: int) -> None:
-        """Lose every packet to and from a TCP port, of this host's own too."""
-        rules = [f"tcp dport {port} drop", f"tcp sport {port} drop"]
-        self._filter(input=rules, output=rules)
+    def part_from(self, other: "Host") -> None:
+        """Lose every packet that comes from another host."""
+        self._filter("part", input=[f"ip saddr {other.address} drop"])
 
-    def heal(self) -> None:
-        """Lose nothing any more."""
-        self.run("nft", "delete", "table", *_TABLE)
+    def close_port(self, port: int, verdict: str = "drop") -> None:
+        """Lose every packet to and from a TCP port, of this host's own too.
 
-    def _filter(self, **ways: Sequence[str]) -> None:
+        Args:
+            port: Which.
+            verdict: What becomes of them, in nft's words.
+        """
+        rules = [f"tcp dport {port} {verdict}", f"tcp sport {port} drop"]
+        self._filter(f"port-{port}", input=rules, output=rules)
+
+    def heal(self, *names: str) -> None:
+        """Lose nothing any more.
+
+        Args:
+            names: Of what is to end: `hole`, `loss`, `part`, `port-80`. None: all.
+        """
+        for name in names:
+            self.run("nft", "delete", "table", "inet", name)
+        if not names:
+            self.run("nft", "flush", "ruleset")
+
+    def _filter(self, table: str, **ways: Sequence[str]) -> None:
         chains = "".join(
-            f"add chain {_T} {way} {{ type filter hook {way} priority 0 ; }}\n"
-            + "".join(f"add rule {_T} {way} {rule}\n" for rule in rules)
+            f"add chain inet {table} {way} {{ type filter hook {way} priority 0 ; }}\n"
+            + "".join(f"add rule inet {table} {way} {rule}\n" for rule in rules)
             for way, rules in ways.items()
         )
         _run(
             *("ip", "netns", "exec", self._namespace, "nft", "-f", "-"),
-            said=f"add table {_T}\n{chains}",
+            said=f"add table inet {table}\n{chains}",
         )
 
     def name_file(self) -> Path:

@@ -15,7 +15,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -26,9 +26,10 @@ import yaml
 
 from fakes.patience import until
 from ha.certificates import ServiceCertificates
+from ha.database import Database
 from ha.etcd_members import Cluster
 from ha.hosts import Host, Network
-from ha.load import Note, Task
+from ha.load import EVERY_SURFACE, Note, Task, Way
 from ha.processes import Process
 from holdfast.signing import new_key
 
@@ -39,7 +40,9 @@ SERVICES = ("resolver", "executor", "edge")
 
 _PORTS = {"edge": 8080, "resolver": 50051, "executor": 50052}
 _DOMAIN = "gateway.test"
-_UPSTREAM_PORT = 9000
+_PRICES = {"input": "0", "output": "1000"}
+"""In dollars for a million tokens: an answer of two dozen costs some cents."""
+UPSTREAM_PORTS = {name: 9000 + number for number, name in enumerate(PROVIDERS)}
 _TESTS = Path(__file__).parents[1]
 
 
@@ -59,6 +62,12 @@ class Setting:
         certificates: What services prove themselves with to each other.
         disks: Where the members of etcd have their data; none for beside the logs.
         ledgers: Where ledgers are, by host; likewise.
+        has_database: Whether there is one ledger of all, in PostgreSQL on the third
+            host, rather than one of each.
+        ways: How callers call.
+        capabilities: What deployments can do.
+        limits: Of an attempt, as the configuration file has them.
+        projects: There are besides, likewise.
     """
 
     rate: float = 15.0
@@ -71,6 +80,11 @@ class Setting:
     certificates: ServiceCertificates | None = None
     disks: tuple[Path, ...] = ()
     ledgers: Mapping[str, Path] = field(default_factory=dict)
+    has_database: bool = False
+    ways: tuple[Way, ...] = EVERY_SURFACE
+    capabilities: tuple[str, ...] = ("json_schema",)
+    limits: Mapping[str, float] = field(default_factory=dict)
+    projects: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +115,14 @@ class Asked:
         call: Which call it was for.
         address: Who asked.
         ended: Whether it was answered to its end.
+        fault: What was wrong with the provider. Empty: nothing.
     """
 
     call: int
     address: str
     credential: str
     ended: bool
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +145,12 @@ class Lab:
         places: The two with services.
         etcd: Its members.
         folder: Where logs and files are.
+        providers: The host of the simulated providers.
+        callers: The host of those who call.
+        database: The one ledger, if there is one.
     """
+
+    database: Database | None = None
 
     def __init__(self, folder: Path, setting: Setting | None = None) -> None:
         """Prepare; entering the context starts it all."""
@@ -150,20 +171,23 @@ class Lab:
 
     async def _start(self) -> None:
         hosts = [self._network.join(name) for name in ("one", "two", "three")]
-        self._providers = self._network.join("providers")
-        self._callers = self._network.join("callers")
+        self.providers = self._network.join("providers")
+        self.callers = self._network.join("callers")
         self.etcd = Cluster(hosts, self.folder, self.setting.disks)
+        if self.setting.has_database:
+            self.database = Database(hosts[2], self.folder)
+            await self.database.start()
         self.set_credential("key-1")
         self._hosts = hosts[:2]
         self.places = tuple(self._place(host) for host in self._hosts)
         if self.setting.is_named:
             self.lead(*self.places)
         self._upstream = self._process_of(
-            self._providers,
+            self.providers,
             "upstream",
-            str(self._providers.address),
-            str(_UPSTREAM_PORT),
-            str(self.folder / "upstream.jsonl"),
+            str(self.providers.address),
+            ",".join(map(str, UPSTREAM_PORTS.values())),
+            str(self.folder),
             str(self.setting.token_s),
         )
         await asyncio.gather(self.etcd.start(), self._upstream.start())
@@ -188,6 +212,8 @@ class Lab:
                 *(each.kill() for each in (*everyone, self._upstream)),
                 self.etcd.stop(),
             )
+            if self.database is not None:
+                await self.database.close()
         finally:
             self._network.__exit__(kind, error, trace)
 
@@ -209,7 +235,7 @@ class Lab:
     @property
     def everybody(self) -> tuple[Host, ...]:
         """All there are."""
-        return (*self.hosts, self._providers, self._callers)
+        return (*self.hosts, self.providers, self.callers)
 
     @contextlib.asynccontextmanager
     async def called(self) -> AsyncIterator[None]:
@@ -221,9 +247,10 @@ class Lab:
             rate=self.setting.rate,
             sessions=self.setting.sessions,
             streams=self.setting.streams,
+            ways=self.setting.ways,
         )
         callers = self._process_of(
-            self._callers,
+            self.callers,
             "load",
             str(self._journal),
             msgspec.json.encode(task).decode(),
@@ -262,6 +289,17 @@ class Lab:
         fresh.write_text(credential)
         fresh.replace(self._key_file)
 
+    def order(self, orders: Sequence[Mapping[str, Any]], slowness: float = 1.0) -> None:
+        """Say what is wrong with the providers from now on.
+
+        Args:
+            orders: What the simulator's control is told to fail, each.
+            slowness: How many times as long as usual an answer takes.
+        """
+        written = self.folder / "orders.new"
+        written.write_text(json.dumps({"orders": orders, "slowness": slowness}))
+        written.replace(self.folder / "orders.json")
+
     def seen(self) -> Seen:
         """Return what was noted down."""
         lines = list(_lines(self._journal))
@@ -276,6 +314,7 @@ class Lab:
                     line["from"],
                     line["credential"].removeprefix("Bearer "),
                     line["ended"],
+                    line["fault"],
                 )
                 for line in _lines(self.folder / "upstream.jsonl")
             ),
@@ -326,24 +365,33 @@ class Lab:
     def _configuration(self, host: Host) -> Path:
         """Write a host's configuration file: all the same but for the ledger."""
         ledgers = self.setting.ledgers.get(host.name, self.folder)
-        upstream = f"http://{self._providers.address}:{_UPSTREAM_PORT}"
+        upstream = f"http://{self.providers.address}"
+        limits = {"attempt": self.setting.limits} if self.setting.limits else {}
         written: dict[str, Any] = {
             "catalog": "none",
-            "ledger": f"sqlite:///{ledgers / f'ledger-{host.name}.db'}",
+            "ledger": self.database.uri
+            if self.database
+            else f"sqlite:///{ledgers / f'ledger-{host.name}.db'}",
+            "defaults": limits,
             "providers": {
                 name: {
                     "dialect": "openai-chat",
-                    "base_uri": f"{upstream}/{name}/v1",
+                    "base_uri": f"{upstream}:{port}/{name}/v1",
                     "credential": {"file": str(self._key_file)},
                     "allow_private_network": True,
                 }
-                for name in PROVIDERS
+                for name, port in UPSTREAM_PORTS.items()
             },
             "models": [
                 {
                     "name": MODEL,
                     "deployments": [
-                        {"id": f"{name}/{MODEL}", "provider": name}
+                        {
+                            "id": f"{name}/{MODEL}",
+                            "provider": name,
+                            "capabilities": [*self.setting.capabilities],
+                            "pricing": _PRICES,
+                        }
                         for name in PROVIDERS
                     ],
                 }
@@ -351,7 +399,10 @@ class Lab:
             "organizations": [
                 {
                     "id": "acme",
-                    "projects": [{"id": "web", "keys": [{"id": "web-1", "key": KEY}]}],
+                    "projects": [
+                        {"id": "web", "keys": [{"id": "web-1", "key": KEY}]},
+                        *self.setting.projects,
+                    ],
                 }
             ],
         }

@@ -3,10 +3,10 @@
     python -m ha.load JOURNAL '{"edges": ["10.77.0.1:8080", ...], ...}'
 
 Steady calls, whole and streamed, of sessions that take turns; and streams, as many
-open at any time as are asked for. Each call begins at the next edge in turn. A caller
-whose connection an edge refuses or drops asks another edge, as behind a load balancer
-that retries, and its note says so. SIGTERM ends it: nothing further is begun, what was
-begun is waited for.
+open at any time as are asked for. To which API, and with which key, is drawn by the
+call's number. Each call begins at the next edge in turn. A caller whose connection an
+edge refuses or drops asks another edge, as behind a load balancer that retries, and its
+note says so. SIGTERM ends it: nothing further is begun, what was begun is waited for.
 
 A line `{"begun": N}` for each call, and one with all there is to say when it has ended.
 """
@@ -15,9 +15,11 @@ import asyncio
 import contextlib
 import itertools
 import json
+import random
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -25,7 +27,9 @@ from typing import IO, Any
 import httpx
 import msgspec
 
-_LONGEST_S = 600.0
+from ha.surfaces import SURFACES, NotWholeError, Surface
+
+_LONGEST_S = 3600.0
 """It ends by itself, whatever becomes of who started it."""
 
 _ANSWER_S = 60.0
@@ -45,6 +49,40 @@ _SOCKET_OPTIONS = [
 ]
 """A host that is gone is noticed within five seconds, as a load balancer does."""
 
+_SLOW_S = 0.2
+"""Between two events that a slow caller reads, in seconds: no model here is slower."""
+
+_PATIENCE_S = 0.3
+_EVENTS = 5
+"""After how long a caller leaves who leaves: in seconds, or in events of a stream."""
+
+
+class Way(msgspec.Struct, frozen=True):
+    """One way to call.
+
+    Attributes:
+        surface: A name in `SURFACES`.
+        is_streamed: Whether a stream is asked for.
+        key: Whose call it is. Empty: the task's own.
+        share: How often, beside the others.
+        manner: `slow` to read, `leaves` before the end, or neither.
+        refusals: Codes of errors that are an answer to this caller, not a failure.
+    """
+
+    surface: str
+    is_streamed: bool
+    key: str = ""
+    share: int = 1
+    manner: str = ""
+    refusals: tuple[str, ...] = ()
+
+
+EVERY_SURFACE = tuple(
+    Way(surface, is_streamed, share=6 if surface == "chat" else 2)
+    for surface in SURFACES
+    for is_streamed in (False, True)
+)
+
 
 class Task(msgspec.Struct, frozen=True):
     """What is to be called, and how much.
@@ -54,6 +92,7 @@ class Task(msgspec.Struct, frozen=True):
         rate: Steady calls begun a second.
         sessions: How many of them take turns.
         streams: How many are open all the while besides.
+        ways: How.
     """
 
     edges: tuple[str, ...]
@@ -62,6 +101,7 @@ class Task(msgspec.Struct, frozen=True):
     rate: float
     sessions: int
     streams: int = 0
+    ways: tuple[Way, ...] = EVERY_SURFACE
     scheme: str = "http"
     ca_file: str = ""
 
@@ -83,27 +123,43 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     """How one call went.
 
     Attributes:
-        at_s: When it began, in seconds from the first one.
+        at_s: When it began, in Unix seconds.
         took_s: How long it took with all that was tried.
-        is_streamed: Whether it was to be streamed.
+        way: How it was asked.
+        trace: By which what services noted of it is found.
         session: Empty for none.
         deployment: Who answered. Empty: nobody did.
         edge: Who passed the answer on.
         losses: What broke before.
         error: Why there was no whole answer. Empty: there was one.
         is_cut: Whether a stream had begun to come that then ended with an error.
+        refusal: The code of an error that is an answer to this caller.
+        has_left: Whether the caller did not wait for the end.
     """
 
     call: int
     at_s: float
     took_s: float
-    is_streamed: bool
+    way: Way
+    trace: str
     session: str = ""
     deployment: str = ""
     edge: str = ""
     losses: tuple[Loss, ...] = ()
     error: str = ""
     is_cut: bool = False
+    refusal: str = ""
+    has_left: bool = False
+
+    @property
+    def ended_s(self) -> float:
+        """When it ended, in Unix seconds."""
+        return self.at_s + self.took_s
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether it was to be streamed."""
+        return self.way.is_streamed
 
 
 class _LostError(Exception):
@@ -118,6 +174,14 @@ class _FailedError(Exception):
         self.is_cut = is_cut
 
 
+class _RefusedError(Exception):
+    pass
+
+
+class _LeftError(Exception):
+    pass
+
+
 class Callers:
     """Those who call."""
 
@@ -127,7 +191,6 @@ class Callers:
         self._clients = {edge: _client(task, edge) for edge in task.edges}
         self._rests_until = dict.fromkeys(task.edges, 0.0)
         self._numbers = itertools.count(1)
-        self._began = asyncio.get_running_loop().time()
         self.over = asyncio.Event()
 
     async def call_all_the_while(self) -> None:
@@ -145,43 +208,52 @@ class Callers:
         while not self.over.is_set():
             number = next(self._numbers)
             session = f"session-{number % self._task.sessions}"
-            group.create_task(
-                self._call(number, session=session, stream=number % 4 < 2)
-            )
+            group.create_task(self._call(number, session, self._task.ways))
             due += 1 / self._task.rate
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(max(due, loop.time() + 0.001)):
                     await self.over.wait()
 
     async def _keep_streaming(self) -> None:
+        ways = [way for way in self._task.ways if way.is_streamed and not way.key]
         while not self.over.is_set():
-            await self._call(next(self._numbers), session="", stream=True)
+            await self._call(next(self._numbers), "", ways)
 
-    async def _call(self, number: int, *, session: str, stream: bool) -> None:
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+    async def _call(self, number: int, session: str, ways: Sequence[Way]) -> None:
+        at_s, began = time.time(), asyncio.get_running_loop().time()
+        # The same in every run, whichever calls there are besides.
+        (way,) = random.Random(number).choices(ways, [way.share for way in ways])
+        if session and way.key:
+            # A session is its project's: elsewhere it is another one of that name.
+            session = f"{session}-{way.key}"
+        trace = f"{int(at_s):08x}{number:024x}"
         self._say({"begun": number})
-        losses: list[Loss] = []
         found: dict[str, Any] = {}
+        losses: list[Loss] = []
         for edge in self._in_turn(number):
             found["edge"] = edge
+            ask = self._ask(_Question(edge, number, session, way, trace))
             try:
-                found["deployment"] = await self._ask(edge, number, session, stream)
+                found["deployment"] = await ask
             except _LostError as lost:
                 losses.append(lost.loss)
-                self._rests_until[edge] = loop.time() + _REST_S
+                self._rests_until[edge] = asyncio.get_running_loop().time() + _REST_S
+                continue
             except _FailedError as failed:
                 found |= {"error": str(failed), "is_cut": failed.is_cut}
-                break
-            else:
-                break
+            except _RefusedError as refused:
+                found["refusal"] = str(refused)
+            except _LeftError:
+                found["has_left"] = True
+            break
         else:
             found["error"] = f"every edge was lost: {[each.what for each in losses]}"
         note = Note(
             call=number,
-            at_s=began - self._began,
-            took_s=loop.time() - began,
-            is_streamed=stream,
+            at_s=at_s,
+            took_s=asyncio.get_running_loop().time() - began,
+            way=way,
+            trace=trace,
             session=session,
             losses=tuple(losses),
             **found,
@@ -195,39 +267,99 @@ class Callers:
         now = asyncio.get_running_loop().time()
         return sorted(edges, key=lambda edge: self._rests_until[edge] > now) * 2
 
-    async def _ask(self, edge: str, number: int, session: str, stream: bool) -> str:
+    async def _ask(self, question: "_Question") -> str:
         """Ask one edge, and return the deployment that answered."""
-        said = {"role": "user", "content": f"call {number}"}
-        body = {"model": self._task.model, "messages": [said], "stream": stream}
-        headers = {"x-holdfast-session": session} if session else {}
-        told = False
+        leaves = question.way.manner == "leaves" and not question.way.is_streamed
+        try:
+            async with asyncio.timeout(_PATIENCE_S if leaves else None):
+                return await self._answer(question)
+        except TimeoutError:
+            raise _LeftError from None
+
+    async def _answer(self, question: "_Question") -> str:
+        edge, way = question.edge, question.way
+        surface = SURFACES[way.surface]
+        reading = _Reading(surface, way.manner)
         try:
             async with self._clients[edge].stream(
-                "POST", "/v1/chat/completions", json=body, headers=headers
+                "POST",
+                surface.path,
+                json=question.body(self._task.model),
+                headers=question.headers(self._task.key),
             ) as response:
                 if response.status_code != 200:
-                    raise _FailedError(_short(await response.aread()))
-                if stream:
-                    async for event in _events(response):
-                        told = True
-                        if error := event.get("error"):
-                            raise _FailedError(f"{error.get('code')}", is_cut=True)
+                    raise _said_no(way, await response.aread())
+                if way.is_streamed:
+                    await reading.stream(response)
                 else:
-                    _check(json.loads(await response.aread()))
-                return response.headers.get("x-holdfast-deployment", "")
+                    await reading.whole(response)
+                return str(response.headers.get("x-holdfast-deployment", ""))
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise _LostError(Loss(edge, "refused")) from error
         except httpx.TransportError as error:
+            told = reading.told
             raise _LostError(Loss(edge, type(error).__name__, told)) from error
+        except NotWholeError as error:
+            raise _FailedError(str(error)[:300], is_cut=reading.told) from error
 
     def _say(self, line: Any) -> None:
         self._journal.write(json.dumps(line) + "\n")
 
 
+class _Question(msgspec.Struct, frozen=True):
+    """One call, as one edge is asked."""
+
+    edge: str
+    number: int
+    session: str
+    way: Way
+    trace: str
+
+    def body(self, model: str) -> dict[str, Any]:
+        asked = SURFACES[self.way.surface].body(f"call {self.number}")
+        return {"model": model, "stream": self.way.is_streamed, **asked}
+
+    def headers(self, key: str) -> dict[str, str]:
+        return {
+            "x-opper-api-key": self.way.key or key,
+            "traceparent": f"00-{self.trace}-{self.number:016x}-01",
+            **({"x-holdfast-session": self.session} if self.session else {}),
+            **SURFACES[self.way.surface].headers,
+        }
+
+
+class _Reading:
+    """An answer as its caller reads it."""
+
+    def __init__(self, surface: Surface, manner: str) -> None:
+        self._surface = surface
+        self._manner = manner
+        self.told = False
+
+    async def whole(self, response: httpx.Response) -> None:
+        self._surface.check(self._surface.text(json.loads(await response.aread())))
+
+    async def stream(self, response: httpx.Response) -> None:
+        """Read events up to the last one, which has to come."""
+        words: list[str] = []
+        count = 0
+        async for event in _events(response):
+            if self._surface.is_end(event):
+                self._surface.check("".join(words))
+                return
+            words.append(self._surface.said(event))
+            self.told = True
+            count += 1
+            if self._manner == "slow":
+                await asyncio.sleep(_SLOW_S)
+            if self._manner == "leaves" and count == _EVENTS:
+                raise _LeftError
+        raise NotWholeError("the stream was cut short")
+
+
 def _client(task: Task, edge: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         base_url=f"{task.scheme}://{edge}",
-        headers={"x-opper-api-key": task.key},
         timeout=httpx.Timeout(_ANSWER_S, connect=_CONNECT_S),
         transport=httpx.AsyncHTTPTransport(
             socket_options=_SOCKET_OPTIONS,
@@ -237,25 +369,22 @@ def _client(task: Task, edge: str) -> httpx.AsyncClient:
 
 
 async def _events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
-    """Read a stream's events up to its end, which has to come."""
+    """Give a stream's events; `[DONE]` as an empty one."""
     async for line in response.aiter_lines():
         if line == "data: [DONE]":
-            return
-        if line.startswith("data:"):
+            yield {}
+        elif line.startswith("data:"):
             yield json.loads(line[5:])
-    raise _FailedError("the stream was cut short", is_cut=True)
 
 
-def _check(answer: dict[str, Any]) -> None:
-    if answer["choices"][0]["finish_reason"] != "stop":
-        raise _FailedError("the answer is not whole")
-
-
-def _short(body: bytes) -> str:
+def _said_no(way: Way, body: bytes) -> Exception:
     with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
         error = json.loads(body)["error"]
-        return f"{error['code']}: {error['message']}"[:200]
-    return body[:200].decode(errors="replace")
+        code = error.get("code") or error["type"]
+        if code in way.refusals:
+            return _RefusedError(code)
+        return _FailedError(f"{code}: {error['message']}"[:300])
+    return _FailedError(body[:200].decode(errors="replace"))
 
 
 async def main(journal: Path, task: Task) -> None:

@@ -30,7 +30,7 @@ _HEAD = """# High availability, measured
 What becomes of calls while hosts, services and etcd fail. `make test-ha` carries
 every scenario out and writes this page; a short form is part of `make test`.
 
-{when}: {machine}; Linux {kernel}, Python {python}, etcd {etcd}.
+{when}: {machine}.
 Command: `{command}`.
 
 ## The hosts
@@ -46,7 +46,8 @@ machine's:
 | callers | the load |
 
 The load is {rate:g} calls a second of {sessions} sessions, half of them streamed, and
-{streams} further streams that are open at any time, at both edges in turn.
+{streams} further streams that are open at any time, at both edges in turn: chats,
+structured answers, Messages and Responses.
 A caller whose connection an edge refuses or drops asks the other edge, as behind a
 load balancer that retries. A caller that gets an error, or part of an answer, does not.
 
@@ -65,12 +66,12 @@ load balancer that retries. A caller that gets an error, or part of an answer, d
   executor, nor with the caller's connection.
 
 A stream whose executor dies is asked for again where another executor takes it up: what
-the first one had got by then is billed besides, and is not counted here.
+the first one had got by then is billed besides, and is not counted here. In traces and
+budgets it is, as `executor-lost`, by an estimate.
 
 A host that loses its network for some seconds cannot connect to providers and reports
-so. Where it does that often enough before it is back, deployments that are well are
-left aside for a second or more everywhere, and sessions move: no call fails of it, and
-caches are lost.
+so. That is not held against deployments while others reach them, so that no session
+moves for it but those of calls that it held and that were answered elsewhere.
 {failures}
 ## What was done
 
@@ -120,10 +121,7 @@ def report(rows: Sequence[Row], command: str) -> str:
     setting = Setting()
     return _HEAD.format(
         when=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        machine=f"{len(os.sched_getaffinity(0))} cores of {_processor()}",
-        kernel=platform.release(),
-        python=platform.python_version(),
-        etcd=version_of(find_etcd()),
+        machine=machine(),
         command=command,
         rate=setting.rate,
         sessions=setting.sessions,
@@ -164,6 +162,15 @@ def _failures(rows: Sequence[Row]) -> str:
         for why, many in row.cost.failures.items()
     ]
     return "\nWhy calls failed:\n\n" + "\n".join(said) + "\n" if said else ""
+
+
+def machine() -> str:
+    """Say in a line what it was run on."""
+    return (
+        f"{len(os.sched_getaffinity(0))} cores of {_processor()}; "
+        f"Linux {platform.release()}, Python {platform.python_version()}, "
+        f"etcd {version_of(find_etcd())}"
+    )
 
 
 def _processor() -> str:

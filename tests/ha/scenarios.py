@@ -1,16 +1,13 @@
 """Every scenario there is, one row each."""
 
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from ha import faults
 from ha.certificates import ServiceCertificates
+from ha.clocks import clock, lacks_clocks
 from ha.faults import Harm
 from ha.hosts import lacks_filter, small_disk
 from ha.lab import Setting
@@ -43,33 +40,8 @@ class Scenario:
     lacks: Callable[[], str] = lambda: ""
 
 
-_FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
-
-
-def _clock(ahead_s: int) -> Mapping[str, str]:
-    return {
-        "LD_PRELOAD": str(_FAKETIME),
-        "FAKETIME": f"{ahead_s:+d}s",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
-
-
-def _lacks_clocks() -> str:
-    if _FAKETIME is None:
-        return "there is no libfaketime: it is in faketime"
-    said = subprocess.run(
-        [sys.executable, "-c", "import time; print(time.time())"],
-        env={**os.environ, **_clock(3600)},
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout
-    is_ahead = said.strip() and float(said) - time.time() > 3000
-    return "" if is_ahead else "libfaketime does not change the clock here"
-
-
 def _different_clocks(_folder: Path, _stack: ExitStack) -> Setting:
-    clocks = {"one": _clock(-30), "two": _clock(60)}
+    clocks = {"one": clock(-30), "two": clock(60)}
     return Setting(variables=lambda _service, host: clocks[host])
 
 
@@ -89,6 +61,13 @@ def _small_disks(folder: Path, stack: ExitStack) -> Setting:
 def _open_streams(_folder: Path, _stack: ExitStack) -> Setting:
     # Two dozen words take six seconds: longer than a replica takes to be replaced.
     return Setting(rate=8, streams=100, token_s=0.25, drain_s=60)
+
+
+def _many_sessions(_folder: Path, _stack: ExitStack) -> Setting:
+    # Calls that a host holds as it is cut off fail at each provider in turn while it
+    # is, rather than wait until it is back.
+    limits = dict.fromkeys(("first_token_timeout_s", "idle_timeout_s"), 2.0)
+    return Setting(rate=25, sessions=120, streams=0, token_s=0.01, limits=limits)
 
 
 def _secured(folder: Path, _stack: ExitStack) -> Setting:
@@ -150,6 +129,16 @@ SCENARIOS = (
         executors=("two",),
     ),
     Scenario(
+        "host cut off",
+        "Each such host in turn has no link for some seven seconds: long enough for "
+        "its executor to reach nobody, and short enough to tell of it; with 120 "
+        "sessions.",
+        faults.cut_off_for_seconds,
+        settle=_many_sessions,
+        edges=BOTH,
+        executors=BOTH,
+    ),
+    Scenario(
         "host black-holed",
         "Such a host loses every packet, either way and in silence (nft `drop`), for "
         "some 20 seconds.",
@@ -199,7 +188,7 @@ SCENARIOS = (
         "One host's clock is 30 seconds behind, the other's a minute ahead.",
         faults.nothing_more,
         settle=_different_clocks,
-        lacks=_lacks_clocks,
+        lacks=lacks_clocks,
     ),
     Scenario(
         "rolling restart",

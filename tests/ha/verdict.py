@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from ha.lab import Seen
 from ha.load import Note
 
+_ANSWERED = frozenset({"", "slow", "no-done"})
+"""What may be wrong with a provider that all the same answers whole."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -103,19 +106,26 @@ def _moved(seen: Seen) -> int:
     return sum(len(met) > 1 for met in places.values())
 
 
-def _repeated(seen: Seen, dead: Collection[str]) -> tuple[int, int]:
-    """Count the calls that were answered whole more than once, and needlessly so."""
+def answered_by(seen: Seen) -> dict[int, list[str]]:
+    """Return who got whole answers of providers, by call."""
     answered: defaultdict[int, list[str]] = defaultdict(list)
     for asked in seen.asked:
-        if asked.ended:
+        if asked.ended and asked.fault in _ANSWERED:
             answered[asked.call].append(asked.address)
+    return answered
+
+
+def _repeated(seen: Seen, dead: Collection[str]) -> tuple[int, int]:
+    """Count the calls that were answered whole more than once, and needlessly so."""
     lost = {
         note.call
         for note in seen.notes
         if any(loss.what != "refused" for loss in note.losses)
     }
     repeated = {
-        call: addresses for call, addresses in answered.items() if len(addresses) > 1
+        call: addresses
+        for call, addresses in answered_by(seen).items()
+        if len(addresses) > 1
     }
     needless = [
         call
