@@ -97,6 +97,24 @@ async def test_the_one_that_broke_off_is_asked_last():
     assert text(taken) == "one two three"
 
 
+async def test_the_one_that_broke_off_is_asked_after_those_that_rest():
+    """It would break off again and again, until no attempt is left."""
+    said = ["one ", "two ", "three ", "four ", "five ", "six ", "seven "]
+    cuts = [
+        stream(ROLE, *(delta(content=word) for word in said[:count]))
+        for count in range(1, len(said))
+    ]
+    async with scene(cuts, streamed(*said)) as s:
+        s.steps[1] = dataclasses.replace(s.steps[1], cooldown=timedelta(seconds=30))
+        taken = await messages(s.stream())
+
+    assert text(taken) == "one two three four five six seven "
+    assert s.outcomes == [
+        ("a/m-eu", Outcome.INTERRUPTED),
+        ("b/m-eu", Outcome.SUCCEEDED),
+    ]
+
+
 async def test_one_that_fell_silent_is_not_asked_again():
     """Its next silence would cost as much time."""
     silent = stream(ROLE, delta(content="one "), holds=True)

@@ -139,6 +139,8 @@ class Progress:
             served yet.
         guardrail_results: What guardrails have found so far.
         earlier: How many attempts another executor made of the request.
+        broken_off: The id of the deployment whose stream is being taken up. It is
+            asked after all others: it may well break off again. Empty: there is none.
     """
 
     order: Order
@@ -149,6 +151,7 @@ class Progress:
     ended: set[int] = field(default_factory=set)
     guardrail_results: list[GuardrailResult] = field(default_factory=list)
     earlier: int = 0
+    broken_off: str = ""
 
     def begin(
         self, step: PlanStep, tried_credentials: frozenset[str] = frozenset()

@@ -164,7 +164,9 @@ class Walk(Generic[_Answer]):
     def _steps(self) -> Iterator[PlanStep]:
         """Give the steps that may be tried, each as its turn comes."""
         plan = self._order.plan
-        for step in by_health(self._plan_steps, self._lessons):
+        for step in by_health(
+            self._plan_steps, self._lessons, self._progress.broken_off
+        ):
             if not self._has_room():
                 return
             if self._too_small(step) or step.deployment.id == self._hedged_id:
@@ -493,7 +495,9 @@ class Walk(Generic[_Answer]):
 _Left = Callable[[Deployment], timedelta | None]
 
 
-def by_health(steps: Iterable[PlanStep], lessons: Lessons) -> Iterator[PlanStep]:
+def by_health(
+    steps: Iterable[PlanStep], lessons: Lessons, last: str = ""
+) -> Iterator[PlanStep]:
     """Give the steps in their order, but those last that rest, soonest back first.
 
     Of those that rest, one that has just failed here comes after all others: it is
@@ -505,17 +509,19 @@ def by_health(steps: Iterable[PlanStep], lessons: Lessons) -> Iterator[PlanStep]
     Args:
         steps: In the order of the plan.
         lessons: Who rests, and who has just failed, when a step's turn comes.
+        last: The id of the deployment that comes after all of these.
     """
-    resting: list[tuple[bool, timedelta, PlanStep]] = []
+    later: list[tuple[bool, bool, timedelta, PlanStep]] = []
     for step in steps:
         wait = _left(step, lessons.resting.left)
-        if wait is None:
+        deployment_id = step.deployment.id
+        if wait is None and deployment_id != last:
             yield step
         else:
-            failed = lessons.budget.has_just_failed(step.deployment.id)
-            resting.append((failed, wait, step))
-    resting.sort(key=lambda each: each[:2])
-    for _, _, step in resting:
+            failed = lessons.budget.has_just_failed(deployment_id)
+            later.append((deployment_id == last, failed, wait or timedelta(), step))
+    later.sort(key=lambda each: each[:3])
+    for *_, step in later:
         yield step
 
 

@@ -164,7 +164,11 @@ class Rescue:
         if not steps or len(self._progress.attempts) >= order.plan.limits.max_attempts:
             return None
         rest = Order(dataclasses.replace(order.plan, steps=steps), order.deadline)
-        progress = dataclasses.replace(self._progress, order=rest)
+        progress = dataclasses.replace(
+            self._progress,
+            order=rest,
+            broken_off=broken.record.step.deployment.id if broken else "",
+        )
 
         async def call(record: Record) -> TakenUp | ProviderError:
             return await self._open(record, held)
