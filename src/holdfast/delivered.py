@@ -43,7 +43,6 @@ class Held:
         obstacle: Why it cannot be taken up; empty if it can.
         answer_id: The `id` of its chunks; likewise `created`.
         is_finished: Whether it said why it ended.
-        attempts: How many were made for it under the plan by then.
     """
 
     text: str = ""
@@ -52,7 +51,6 @@ class Held:
     answer_id: str = ""
     created: int = 0
     is_finished: bool = False
-    attempts: int = 0
 
 
 class Delivered:

@@ -124,6 +124,8 @@ class ExecuteRequest:
             it has not begun.
         asked: What the plan was made for, so that it can be made anew. Stays with who
             asks. None: it cannot.
+        attempts: How many other executors made under the plan.
+        may_hand_on: Whether another executor is asked if this one reaches nobody.
     """
 
     plan: SignedPlan
@@ -131,6 +133,8 @@ class ExecuteRequest:
     surface: int = executor_pb.SURFACE_OPENAI_CHAT_COMPLETIONS
     held: Held | None = None
     asked: ResolveModelRequest | None = None
+    attempts: int = 0
+    may_hand_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,10 @@ SILENCE_MS = 2_000
 counts as in touch with them. No failure to connect takes less time than this but
 those that a host refuses itself, and a busy executor is answered far more often."""
 
+OUT_OF_TOUCH = "out_of_touch"
+"""In the metadata of the error of an executor that reaches no provider, where it was
+allowed to say so: another one may be asked, and the request has not ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class Standpoint:

@@ -237,9 +237,8 @@ async def test_an_answer_that_another_executor_began_is_ended_here():
 
 async def test_its_attempts_are_counted_on_from_those_of_the_other_executor():
     """So that each has a place of its own, and whoever passes it on knows which."""
-    held = dataclasses.replace(HELD, attempts=2)
     async with scene(failing(503), streamed("one ", "two")) as s:
-        taken = await messages(s.stream(held=held))
+        taken = await messages(s.stream(held=HELD, attempts=2))
 
     goes_on = taken[0].taken_up
     assert [each.ordinal for each in s.told] == [3, 4]

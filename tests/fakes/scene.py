@@ -76,9 +76,10 @@ class Scene:
             deadline=_deadline(seconds),
         )
 
-    def stream(self, body=STREAMED, *, seconds=None, held=None, **plan):
+    def stream(self, body=STREAMED, *, seconds=None, held=None, attempts=0, **plan):
+        made = signed(*self.steps, **plan)
         return self.executor.execute_stream(
-            ExecuteRequest(signed(*self.steps, **plan), body, held=held),
+            ExecuteRequest(made, body, held=held, attempts=attempts),
             deadline=_deadline(seconds),
         )
 

@@ -74,6 +74,16 @@ async def black_hole(lab: Lab) -> None:
     await lab.further(2 * WELL)
 
 
+async def shut_in(lab: Lab) -> None:
+    """Have a host's executor reach no provider, in silence and then told so."""
+    verdicts = ("drop", "meta l4proto tcp reject with tcp reset")
+    for place, verdict in zip(lab.places, verdicts, strict=True):
+        place.host.shut_out(lab.providers, verdict)
+        await lab.further(NOTICED)
+        place.host.heal()
+        await lab.further(2 * WELL)
+
+
 async def kill_leader(lab: Lab) -> None:
     for _ in range(2):
         leader = await lab.etcd.leader()

@@ -122,6 +122,19 @@ class Host:
         """Lose every packet that comes from another host."""
         self._filter("part", input=[f"ip saddr {other.address} drop"])
 
+    def shut_out(self, other: "Host", verdict: str = "drop") -> None:
+        """Send nothing to another host, and take nothing that it sends.
+
+        Args:
+            other: Which.
+            verdict: What becomes of what is sent, in nft's words.
+        """
+        self._filter(
+            "shut",
+            input=[f"ip saddr {other.address} drop"],
+            output=[f"ip daddr {other.address} {verdict}"],
+        )
+
     def close_port(self, port: int, verdict: str = "drop") -> None:
         """Lose every packet to and from a TCP port, of this host's own too.
 
@@ -136,7 +149,8 @@ class Host:
         """Lose nothing any more.
 
         Args:
-            names: Of what is to end: `hole`, `loss`, `part`, `port-80`. None: all.
+            names: Of what is to end: `hole`, `loss`, `part`, `shut`, `port-80`. None:
+                all.
         """
         for name in names:
             self.run("nft", "delete", "table", "inet", name)

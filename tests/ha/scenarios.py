@@ -70,6 +70,12 @@ def _many_sessions(_folder: Path, _stack: ExitStack) -> Setting:
     return Setting(rate=25, sessions=120, streams=0, token_s=0.01, limits=limits)
 
 
+def _way_out(_folder: Path, _stack: ExitStack) -> Setting:
+    # Silence on connections that are open is to fail calls while it lasts.
+    limits = dict.fromkeys(("first_token_timeout_s", "idle_timeout_s"), 2.0)
+    return Setting(rate=20, sessions=120, limits=limits)
+
+
 def _secured(folder: Path, _stack: ExitStack) -> Setting:
     return Setting(certificates=ServiceCertificates(folder / "pki"))
 
@@ -145,6 +151,16 @@ SCENARIOS = (
         faults.black_hole,
         edges=("one",),
         executors=("one",),
+        lacks=lacks_filter,
+    ),
+    Scenario(
+        "no way out",
+        "A host reaches no provider for some 20 seconds, and all others reach it: what "
+        "it sends there is dropped, and then on the other host refused (nft `reject`); "
+        "with 120 sessions.",
+        faults.shut_in,
+        settle=_way_out,
+        executors=BOTH,
         lacks=lacks_filter,
     ),
     Scenario(

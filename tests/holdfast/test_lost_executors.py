@@ -88,7 +88,7 @@ class ReadingExecutor:
     ) -> AsyncGenerator[pb.ExecuteStreamResponse, None]:
         self.asked.append(request)
         self._keys.verify(request.plan)
-        ordinal = request.held.attempts + 1 if request.held else 1
+        ordinal = request.attempts + 1
         served = pb.Served(
             deployment_id=PLACE.id, ordinal=ordinal, attempt_count=ordinal
         )
@@ -201,7 +201,7 @@ async def test_who_goes_on_counts_attempts_from_there():
         await rest_of(stream)
 
     (asked,) = s.executors[1].asked
-    assert asked.held.attempts == 1
+    assert asked.attempts == 1
     assert len(s.resolver.asked) == 1
 
 
@@ -238,7 +238,7 @@ async def test_a_stream_outlives_its_plan():
     assert s.resolver.asked == [ASKED, ASKED]
     assert s.keys.verify(granted.plan).plan_id == "p2"
     assert granted.held.text == refused.held.text == "one "
-    assert granted.held.attempts == 0
+    assert granted.attempts == 0
 
 
 async def test_the_request_under_the_plan_that_expired_has_ended():

@@ -112,7 +112,8 @@ class Chats:
     ) -> ExecuteResponse:
         plan = await self.resolver.resolve_model(wanted, deadline=limits.whole)
         return await self.executor.execute(
-            ExecuteRequest(plan, body, self.format.surface), deadline=limits.whole
+            ExecuteRequest(plan, body, self.format.surface, asked=wanted),
+            deadline=limits.whole,
         )
 
     async def _stream(

@@ -48,7 +48,9 @@ class Embeddings:
         async with CallerPresence(receive):
             plan = await self.resolver.resolve_model(wanted, deadline=limits.whole)
             response = await self.executor.execute(
-                ExecuteRequest(plan, body, executor_pb.SURFACE_OPENAI_EMBEDDINGS),
+                ExecuteRequest(
+                    plan, body, executor_pb.SURFACE_OPENAI_EMBEDDINGS, asked=wanted
+                ),
                 deadline=limits.whole,
             )
         await send_bytes(send, response.body, headers=served_headers(response.served))

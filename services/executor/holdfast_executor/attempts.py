@@ -38,10 +38,12 @@ class Order:
 
     Attributes:
         deadline: When the request ends, on the event loop's clock.
+        may_hand_on: Whether another executor is asked if this one reaches nobody.
     """
 
     plan: Plan
     deadline: float
+    may_hand_on: bool = False
 
 
 @dataclass(slots=True)

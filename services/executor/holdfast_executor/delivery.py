@@ -109,6 +109,7 @@ class Delivery:
             deployment_id=deployment_id,
             delivered_tokens=str(self.delivered_tokens),
             cost_usd=usd(sum(each.cost_usd_nanos for each in attempts)),
+            **self._rescue.mark,
         )
 
     async def _note(self, outcome: Outcome) -> None:

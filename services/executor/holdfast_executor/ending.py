@@ -9,6 +9,7 @@ from typing import Self
 
 from holdfast.errors import GatewayError, InternalError
 from holdfast.model import CANCELLED, Finished, SessionAffinity
+from holdfast.standpoint import OUT_OF_TOUCH
 from holdfast_executor.attempts import Order, Progress
 
 TellFinished = Callable[[Order, Finished], None]
@@ -68,6 +69,9 @@ class Ending:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if isinstance(error, GatewayError) and OUT_OF_TOUCH in error.metadata:
+            # It goes on with another executor.
+            return
         reason = "" if self._is_answered or error is None else _reason(error)
         plan = self._progress.order.plan
         attempts = self._progress.attempts

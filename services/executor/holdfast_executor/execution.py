@@ -19,6 +19,7 @@ from collections.abc import (
 )
 from datetime import timedelta
 from typing import Any, Generic, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -37,6 +38,7 @@ from holdfast.model import (
 )
 from holdfast.outcome import CONSEQUENCES, Then
 from holdfast.policy import broken_promise, objection
+from holdfast.standpoint import OUT_OF_TOUCH
 from holdfast_executor.attempts import Empty, Progress, Record, is_late
 from holdfast_executor.dialects import ProviderError
 from holdfast_executor.hedging import Race
@@ -149,7 +151,7 @@ class Walk(Generic[_Answer]):
             if not isinstance(answer, ProviderError):
                 await self._forget()
                 return answer
-            if self._is_late() or self._ends(answer, step):
+            if self._is_late() or self._ends(answer, step) or self._reaches_nobody():
                 break
         if self._empty is not None:
             return self._kept(self._empty)
@@ -384,6 +386,8 @@ class Walk(Generic[_Answer]):
             self._progress.fail(record, answer)
             self._failures.append(answer)
             budget.failed(step.deployment.id, answer.outcome)
+            if CONSEQUENCES[answer.outcome].doubtful:
+                self._lessons.vantage.miss(urlsplit(step.deployment.base_uri).netloc)
             if answer.unfit is not None:
                 # It answered; what the model wrote is no fault of the place.
                 budget.answered(caller, step.deployment.id, fare)
@@ -392,6 +396,7 @@ class Walk(Generic[_Answer]):
             if (
                 wait is None
                 or self._is_late()
+                or self._reaches_nobody()
                 or not self._has_room(corrects=retrying.corrects)
                 or self._objection(step) is not None
                 or not self._may_try(step)
@@ -467,6 +472,29 @@ class Walk(Generic[_Answer]):
             return not self._order.plan.limits.fall_back_on_content_filter
         return then is Then.RETURN
 
+    def _reaches_nobody(self, *, is_last: bool = False) -> bool:
+        """Tell whether another executor is to be asked instead.
+
+        Args:
+            is_last: Whether nobody is left to try. Then one host that takes no
+                connection is enough, if nobody has answered since.
+        """
+        if not self._order.may_hand_on or self._empty is not None:
+            return False
+        if not all(CONSEQUENCES[each.outcome].doubtful for each in self._failures):
+            return False
+        if not self._failures:
+            return False
+        vantage = self._lessons.vantage
+        if vantage.is_lost():
+            return True
+        began_ms = self._progress.begun[-1].start_time_ms
+        return (
+            is_last
+            and self._failures[-1].outcome is Outcome.CONNECTION_FAILED
+            and not vantage.has_heard_since(began_ms)
+        )
+
     def _is_late(self) -> bool:
         return is_late(self._order.deadline)
 
@@ -480,7 +508,7 @@ class Walk(Generic[_Answer]):
         )
 
     def _verdict(self) -> GatewayError:
-        return verdict(
+        error = verdict(
             self._order.plan.plan_id,
             self._failures,
             tuple(self._progress.attempts),
@@ -490,6 +518,9 @@ class Walk(Generic[_Answer]):
             # No guardrail has looked into what is no answer.
             keeps=self._order.plan.content_retained and not self._order.plan.guardrails,
         )
+        if self._reaches_nobody(is_last=True):
+            error.metadata[OUT_OF_TOUCH] = "true"
+        return error
 
 
 _Left = Callable[[Deployment], timedelta | None]

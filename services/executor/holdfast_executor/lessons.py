@@ -17,6 +17,7 @@ from holdfast_executor.hedging import HedgeBudget
 from holdfast_executor.retry_budget import RetryBudget
 from holdfast_executor.strays import Strays
 from holdfast_executor.structured.track_record import TrackRecord
+from holdfast_executor.vantage import Vantage
 
 
 def _now_ms() -> int:
@@ -76,3 +77,4 @@ class Lessons:
     hedges: HedgeBudget = field(default_factory=HedgeBudget)
     forms: TrackRecord = field(default_factory=TrackRecord)
     batches: BatchSizes = field(default_factory=BatchSizes)
+    vantage: Vantage = field(default_factory=Vantage)

@@ -11,8 +11,9 @@ from datetime import timedelta
 from holdfast.delivered import Delivered, Held
 from holdfast.errors import GatewayError
 from holdfast.model import Capability, Outcome, PlanStep, Usage
+from holdfast.standpoint import OUT_OF_TOUCH
 from holdfast_executor import answer
-from holdfast_executor.attempts import Order, Progress, Record, is_late
+from holdfast_executor.attempts import Progress, Record, is_late
 from holdfast_executor.calling import Caller
 from holdfast_executor.chat import Chat
 from holdfast_executor.continuation import (
@@ -124,6 +125,12 @@ class Rescue:
         self._lessons = lessons
         self._guard = guard
         self._refuse_beginnings: set[str] = set()
+        self._is_lost = False
+
+    @property
+    def mark(self) -> dict[str, str]:
+        """What the error says besides, where nobody could be reached any more."""
+        return {OUT_OF_TOUCH: "true"} if self._is_lost else {}
 
     def usage(self, stream: Source) -> Usage:
         """Say what a stream that broke off has used, by what came of it at least."""
@@ -163,7 +170,8 @@ class Rescue:
         steps = self._steps(broken)
         if not steps or len(self._progress.attempts) >= order.plan.limits.max_attempts:
             return None
-        rest = Order(dataclasses.replace(order.plan, steps=steps), order.deadline)
+        plan = dataclasses.replace(order.plan, steps=steps)
+        rest = dataclasses.replace(order, plan=plan)
         progress = dataclasses.replace(
             self._progress,
             order=rest,
@@ -175,7 +183,8 @@ class Rescue:
 
         try:
             return await Walk(progress, call, self._lessons).go()
-        except GatewayError:
+        except GatewayError as error:
+            self._is_lost = OUT_OF_TOUCH in error.metadata
             return None
 
     def _steps(self, broken: Source | None) -> tuple[PlanStep, ...]:

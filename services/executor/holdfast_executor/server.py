@@ -57,7 +57,7 @@ async def executor(
     """
     transport = Transport()
     lessons = Lessons()
-    reporter = Reporter(resolver, lessons.resting)
+    reporter = Reporter(resolver, lessons.resting, vantage=lessons.vantage)
     authentication = Authentication(Credentials.of(settings, sealing))
 
     def tell(order: Order, attempt: Attempt) -> None:

@@ -127,7 +127,7 @@ class ExecutorService:
         return await self._execute(Order(plan, order.deadline), request)
 
     async def _execute(self, order: Order, request: ExecuteRequest) -> ExecuteResponse:
-        progress = Progress(order, self._told, _now_ms)
+        progress = Progress(order, self._told, _now_ms, earlier=request.attempts)
         with self._ending(progress, request, streamed=False) as ending:
             guard = Guard(
                 progress, self._judging, answers_in_words=request.surface in CHATS
@@ -183,7 +183,7 @@ class ExecutorService:
             order,
             self._told,
             _now_ms,
-            earlier=request.held.attempts if request.held else 0,
+            earlier=request.attempts,
         )
         with self._ending(progress, request, streamed=True) as ending:
             guard = Guard(progress, self._judging)
@@ -271,7 +271,7 @@ class ExecutorService:
         if deadline is None:
             now = asyncio.get_running_loop().time()
             deadline = now + plan.limits.request_timeout.total_seconds()
-        return Order(plan, deadline)
+        return Order(plan, deadline, request.may_hand_on)
 
     def _told(self, order: Order, attempt: Attempt) -> None:
         _log.info(
@@ -379,5 +379,6 @@ async def _resumed(rescue: Rescue, held: Held, progress: Progress) -> Source:
             deployment_id="",
             delivered_tokens=str(held.pieces),
             cost_usd=usd(sum(each.cost_usd_nanos for each in progress.attempts)),
+            **rescue.mark,
         )
     return stream

@@ -13,6 +13,10 @@ from holdfast.standpoint import SILENCE_MS, Standpoint
 _KERNEL = Path("/proc/sys/kernel/random/boot_id")
 _NETWORK = Path("/proc/self/ns/net")
 
+_NEAR_MS = 30_000
+"""For how long a call that did not get through tells something: as long as a first
+token may take by default, so that a silence and a refused connection count together."""
+
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
@@ -51,6 +55,7 @@ class Vantage:
         self._name = network_name() if name is None else name
         self._since_ms = 0
         self._answered_ms = 0
+        self._missed_ms: dict[str, int] = {}
 
     def learn(self, attempt: Attempt) -> None:
         """Note how an attempt ended: whether its provider answered just now."""
@@ -59,6 +64,24 @@ class Vantage:
             if now_ms - self._answered_ms > SILENCE_MS:
                 self._since_ms = now_ms
             self._answered_ms = now_ms
+            if self._missed_ms:
+                self._missed_ms.clear()
+
+    def miss(self, host: str) -> None:
+        """Note that a call did not get through to a provider's host."""
+        self._missed_ms[host] = self._now_ms()
+
+    def is_lost(self) -> bool:
+        """Tell whether two hosts were missed and nobody has answered since the first.
+
+        One alone may well be down; two have more likely the way to them in common.
+        """
+        oldest_ms = self._now_ms() - _NEAR_MS
+        return sum(each >= oldest_ms for each in self._missed_ms.values()) > 1
+
+    def has_heard_since(self, moment_ms: int) -> bool:
+        """Tell whether a provider has answered since a moment, in Unix ms."""
+        return self._answered_ms >= moment_ms
 
     def tell(self) -> Standpoint:
         """Say how it is now."""

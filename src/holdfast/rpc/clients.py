@@ -176,12 +176,16 @@ class RemoteExecutor(Remote):
     async def execute(
         self, request: ExecuteRequest, *, deadline: float | None = None
     ) -> ExecuteResponse:
-        """Execute on one replica; on another only if the first was not there."""
-        return await self._replicas.ask(EXECUTE, request, deadline)
+        """Execute on one replica; on another if it is not there or reaches nobody."""
+        passed_on = PassedOn(self._losses, deadline, streamed=False)
+        return await self._replicas.hand(EXECUTE, request, deadline, passed_on)
 
     def execute_stream(
         self, request: ExecuteRequest, *, deadline: float | None = None
     ) -> AsyncGenerator[executor_pb.ExecuteStreamResponse, None]:
-        """Execute on one replica; if it is gone on another, which goes on with it."""
+        """Execute on one replica; if it is gone on another, which goes on with it.
+
+        Likewise if it reaches nobody.
+        """
         passed_on = PassedOn(self._losses, deadline)
         return self._replicas.stream(EXECUTE_STREAM, request, deadline, passed_on)

@@ -76,7 +76,7 @@ class Loss:
     @property
     def report(self) -> AttemptReport:
         """What the resolver is told of the attempt."""
-        return dataclasses.replace(self._about, attempts=(self.attempt,))
+        return dataclasses.replace(_about(self.plan), attempts=(self.attempt,))
 
     def ending(self, surface: int, error_reason: str, began_ms: int) -> AttemptReport:
         """Write what it is told where the request ends with it, as its plan has it.
@@ -86,40 +86,74 @@ class Loss:
             error_reason: Why there is no whole answer under this plan.
             began_ms: When the request began, in Unix milliseconds.
         """
-        plan, attempt = self.plan, self.attempt
-        ended_ms = self.began_ms + self.lasted // timedelta(milliseconds=1)
+        attempt = self.attempt
+        unended = Unended(
+            surface=surface,
+            streamed=True,
+            error_reason=error_reason,
+            began_ms=began_ms,
+            ended_ms=self.began_ms + self.lasted // timedelta(milliseconds=1),
+            attempt_count=self.served.attempt_count,
+            deployment_id=attempt.deployment_id,
+            cost_usd_nanos=attempt.cost_usd_nanos,
+        )
+        return unended.report(self.plan)
+
+
+@dataclass(frozen=True, slots=True)
+class Unended:
+    """A request under a plan, of which no executor tells that it has ended.
+
+    Attributes:
+        surface: Which API it was written in.
+        error_reason: Why there is no whole answer under the plan.
+        began_ms: When it began, in Unix milliseconds.
+        ended_ms: When it ended, likewise.
+        deployment_id: Which had begun to answer. Empty: none had.
+    """
+
+    surface: int
+    streamed: bool
+    error_reason: str
+    began_ms: int
+    ended_ms: int
+    attempt_count: int
+    deployment_id: str = ""
+    cost_usd_nanos: int = 0
+
+    def report(self, plan: Plan) -> AttemptReport:
+        """Write what the resolver is told of its end."""
         finished = Finished(
             trace_id=plan.trace_id,
             requested_model=plan.requested_model,
-            surface=_name(surface),
-            streamed=True,
-            start_time_ms=began_ms,
-            duration=timedelta(milliseconds=max(0, ended_ms - began_ms)),
+            surface=_name(self.surface),
+            streamed=self.streamed,
+            start_time_ms=self.began_ms,
+            duration=timedelta(milliseconds=max(0, self.ended_ms - self.began_ms)),
             parent_span_id=plan.parent_span_id,
             revision=plan.revision,
-            deployment_id=attempt.deployment_id,
-            error_reason=error_reason,
+            deployment_id=self.deployment_id,
+            error_reason=self.error_reason,
             session_affinity=plan.session_affinity,
-            attempt_count=self.served.attempt_count,
-            cost_usd_nanos=attempt.cost_usd_nanos,
+            attempt_count=self.attempt_count,
+            cost_usd_nanos=self.cost_usd_nanos,
             tags=plan.tags,
         )
-        return dataclasses.replace(self._about, finished=finished)
+        return dataclasses.replace(_about(plan), finished=finished)
 
-    @property
-    def _about(self) -> AttemptReport:
-        plan = self.plan
-        return AttemptReport(
-            plan.caller,
-            plan.plan_id,
-            plan.session_key,
-            plan.bound_deployment_id,
-            (),
-            plan.limits.retry_after_cap,
-            requested_model=plan.requested_model,
-            reservation=plan.reservation,
-            trace_id=plan.trace_id,
-        )
+
+def _about(plan: Plan) -> AttemptReport:
+    return AttemptReport(
+        plan.caller,
+        plan.plan_id,
+        plan.session_key,
+        plan.bound_deployment_id,
+        (),
+        plan.limits.retry_after_cap,
+        requested_model=plan.requested_model,
+        reservation=plan.reservation,
+        trace_id=plan.trace_id,
+    )
 
 
 def _name(surface: int) -> str:

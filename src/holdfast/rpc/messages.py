@@ -365,6 +365,8 @@ def execute_request_to_wire(request: ExecuteRequest) -> executor_pb.ExecuteReque
         plan=request.plan.wire,
         surface=executor_pb.Surface.ValueType(request.surface),
         body=request.body,
+        attempt_count=request.attempts,
+        may_hand_on=request.may_hand_on,
     )
 
 
@@ -377,6 +379,8 @@ def stream_request_to_wire(
         surface=executor_pb.Surface.ValueType(request.surface),
         body=request.body,
         held=None if request.held is None else _held_to_wire(request.held),
+        attempt_count=request.attempts,
+        may_hand_on=request.may_hand_on,
     )
 
 
@@ -386,13 +390,18 @@ def _held_to_wire(held: Held) -> executor_pb.Held:
         piece_count=held.pieces,
         answer_id=held.answer_id,
         created=held.created,
-        attempt_count=held.attempts,
     )
 
 
 def execute_request_from_wire(request: executor_pb.ExecuteRequest) -> ExecuteRequest:
     """Convert what is to be carried out."""
-    return ExecuteRequest(SignedPlan(request.plan), request.body, request.surface)
+    return ExecuteRequest(
+        SignedPlan(request.plan),
+        request.body,
+        request.surface,
+        attempts=request.attempt_count,
+        may_hand_on=request.may_hand_on,
+    )
 
 
 def stream_request_from_wire(
@@ -406,9 +415,15 @@ def stream_request_from_wire(
             pieces=request.held.piece_count,
             answer_id=request.held.answer_id,
             created=request.held.created,
-            attempts=request.held.attempt_count,
         )
-    return ExecuteRequest(SignedPlan(request.plan), request.body, request.surface, held)
+    return ExecuteRequest(
+        SignedPlan(request.plan),
+        request.body,
+        request.surface,
+        held,
+        attempts=request.attempt_count,
+        may_hand_on=request.may_hand_on,
+    )
 
 
 def execute_response_to_wire(response: ExecuteResponse) -> executor_pb.ExecuteResponse:

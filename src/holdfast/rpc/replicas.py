@@ -9,9 +9,11 @@ from typing import Generic, Protocol, Self, TypeVar
 
 from holdfast.errors import DeadlineExceededError, GatewayError
 from holdfast.rpc.addresses import Addresses, Lookup, look_up
+from holdfast.rpc.asides import Asides
 from holdfast.rpc.channels import Dialer, time_left
 from holdfast.rpc.errors import time_ran_out, unreachable
 from holdfast.rpc.methods import Method, Request, Response
+from holdfast.standpoint import OUT_OF_TOUCH
 
 _Read = TypeVar("_Read", covariant=True)  # noqa: PLC0105 - one letter more says nothing
 _Said = TypeVar("_Said", contravariant=True)  # noqa: PLC0105 - likewise
@@ -90,14 +92,11 @@ _SUSPICION_S = 10.0
 has noticed if its host is gone, and one call in ten seconds may look again."""
 
 
-class PassedOn(Protocol, Generic[_Asked, _Said]):
-    """What a caller has of a streamed answer."""
+class HandedOn(Protocol, Generic[_Asked]):
+    """What one replica after another is asked for one answer."""
 
-    def add(self, message: _Said) -> None:
-        """Take a message that goes to the caller now."""
-
-    def rest(self, request: _Asked) -> _Asked | None:
-        """Return what to ask another replica for the rest; None if that cannot be."""
+    def addressed(self, request: _Asked, *, may_hand_on: bool) -> _Asked:
+        """Return what is asked of one replica: whether there is another one yet."""
 
     async def again(self, request: _Asked, error: GatewayError) -> _Asked | None:
         """Return what to ask instead of what was refused; None if nothing can be.
@@ -108,6 +107,16 @@ class PassedOn(Protocol, Generic[_Asked, _Said]):
 
     def give_up(self, request: _Asked) -> None:
         """Note that nobody goes on with it, if it had begun."""
+
+
+class PassedOn(HandedOn[_Asked], Protocol, Generic[_Asked, _Said]):
+    """What a caller has of a streamed answer."""
+
+    def add(self, message: _Said) -> None:
+        """Take a message that goes to the caller now."""
+
+    def rest(self, request: _Asked) -> _Asked | None:
+        """Return what to ask another replica for the rest; None if that cannot be."""
 
 
 Found = Callable[[Replica], None]
@@ -148,6 +157,7 @@ class Replicas:
         self._retiring: dict[Replica, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
         self._suspected_until: dict[Replica, float] = {}
+        self._asides = Asides[Replica]()
         self._turns = itertools.count()
         self.addresses = Addresses(dialer.service, targets, self._become, lookup)
 
@@ -178,6 +188,7 @@ class Replicas:
             replica: self._suspected_until.get(replica, 0.0)
             for replica in self._replicas
         }
+        self._asides.keep(self._replicas)
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -248,7 +259,19 @@ class Replicas:
             return away
         first = zlib.crc32(affinity) if affinity else next(self._turns)
         first %= len(usable)
-        return usable[first:] + usable[:first] + away
+        turned = usable[first:] + usable[:first]
+        if self._asides:
+            turned = self._asides.sorted(turned, now)
+        return turned + away
+
+    def is_well(self, replica: Replica) -> bool:
+        """Tell whether a replica is there, and in touch with whom it is to call."""
+        now = asyncio.get_running_loop().time()
+        return (
+            replica not in self._asides
+            and not replica.is_away()
+            and self._suspected_until.get(replica, now) <= now
+        )
 
     async def comes_back(self, deadline: float | None) -> bool:
         """Wait a while for some replica, and return whether one can be called."""
@@ -300,6 +323,65 @@ class Replicas:
                     self._suspected_until[replica] = (until or 0.0) + _SUSPICION_S
                 gone = error
         raise unreachable(self._dialer.service) from gone
+
+    async def hand(
+        self,
+        method: Method[Request, Response],
+        request: Request,
+        deadline: float | None,
+        handed_on: HandedOn[Request],
+    ) -> Response:
+        """Ask one replica; where it is gone or reaches nobody, another one.
+
+        Args:
+            method: What to ask.
+            request: Its request.
+            deadline: When the caller waits no longer.
+            handed_on: Says what to ask of another one.
+
+        Raises:
+            ServiceUnavailableError: None was there.
+            GatewayError: One answered that it failed, or time ran out.
+        """
+        gone: Exception | None = None
+        turns = _Round(self, deadline)
+        async for replica in turns:
+            asked = handed_on.addressed(request, may_hand_on=turns.has_another())
+            try:
+                answer = await replica.call(method, asked, deadline)
+            except ReplicaGoneError as error:
+                self.addresses.hurry()
+                gone = error
+            except GatewayError as error:
+                request = await self._otherwise(turns, request, error, handed_on)
+            else:
+                self._asides.answered(replica)
+                return answer
+        handed_on.give_up(request)
+        raise turns.out_of_touch or unreachable(self._dialer.service) from gone
+
+    async def _otherwise(
+        self,
+        turns: "_Round",
+        request: Request,
+        error: GatewayError,
+        handed_on: HandedOn[Request],
+    ) -> Request:
+        """Return what to ask after a failure, of the same replica or of another.
+
+        Raises:
+            GatewayError: Nothing can be asked any more.
+        """
+        if OUT_OF_TOUCH in error.metadata and turns.asked is not None:
+            self._asides.add(turns.asked, asyncio.get_running_loop().time())
+            turns.out_of_touch = error
+        else:
+            turns.out_of_touch = None
+        if (other := await handed_on.again(request, error)) is None:
+            raise error
+        if turns.out_of_touch is None:
+            turns.repeat()
+        return other
 
     async def ask_one(
         self,
@@ -359,8 +441,9 @@ class Replicas:
         begun = False
         turns = _Round(self, deadline)
         async for replica in turns:
+            asked = passed_on.addressed(request, may_hand_on=turns.has_another())
             try:
-                answer = await replica.open(method, request, deadline)
+                answer = await replica.open(method, asked, deadline)
                 try:
                     while (message := await answer.read()) is not None:
                         begun = True
@@ -376,18 +459,21 @@ class Replicas:
                         break
                     request = rest
             except GatewayError as error:
-                if (other := await passed_on.again(request, error)) is None:
-                    raise
-                request = other
-                turns.return_to(replica)
+                request = await self._otherwise(turns, request, error, passed_on)
             else:
+                self._asides.answered(replica)
                 return
         passed_on.give_up(request)
-        raise unreachable(self._dialer.service) from gone
+        raise turns.out_of_touch or unreachable(self._dialer.service) from gone
 
 
 class _Round:
-    """Each replica in turn; then, should one come back in time, each once more."""
+    """Each replica in turn; then, should one come back in time, each once more.
+
+    Attributes:
+        asked: Whose turn it is.
+        out_of_touch: Why the last one that answered has handed the request on.
+    """
 
     def __init__(
         self, replicas: Replicas, deadline: float | None, affinity: bytes = b""
@@ -398,6 +484,8 @@ class _Round:
         self._left = replicas.in_turn(affinity)
         self._is_early = not replicas.addresses.are_looked_up
         self._patient = True
+        self.asked: Replica | None = None
+        self.out_of_touch: GatewayError | None = None
 
     def __aiter__(self) -> Self:
         return self
@@ -411,11 +499,17 @@ class _Round:
                 self._left = self._replicas.in_turn(self._affinity)
         if not self._left:
             raise StopAsyncIteration
-        return self._left.pop(0)
+        self.asked = self._left.pop(0)
+        return self.asked
 
-    def return_to(self, replica: Replica) -> None:
-        """Have a replica be the next once more: it is there."""
-        self._left.insert(0, replica)
+    def has_another(self) -> bool:
+        """Tell whether a further one is there, and in touch as far as is known."""
+        return bool(self._left) and self._replicas.is_well(self._left[0])
+
+    def repeat(self) -> None:
+        """Have the same replica be the next once more: it is there."""
+        if self.asked is not None:
+            self._left.insert(0, self.asked)
 
     async def _look_up(self) -> None:
         """Wait to hear for the first time who is behind the names."""

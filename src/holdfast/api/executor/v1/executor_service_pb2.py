@@ -26,31 +26,31 @@ from holdfast.api.routing.v1 import attempt_pb2 as holdfast_dot_api_dot_routing_
 from holdfast.api.routing.v1 import plan_pb2 as holdfast_dot_api_dot_routing_dot_v1_dot_plan__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/holdfast/api/executor/v1/executor_service.proto\x12\x18holdfast.api.executor.v1\x1a%holdfast/api/routing/v1/attempt.proto\x1a\"holdfast/api/routing/v1/plan.proto\"\x85\x01\n\x0e\x45xecuteRequest\x12\x31\n\x04plan\x18\x01 \x01(\x0b\x32#.holdfast.api.routing.v1.SignedPlan\x12\x32\n\x07surface\x18\x02 \x01(\x0e\x32!.holdfast.api.executor.v1.Surface\x12\x0c\n\x04\x62ody\x18\x03 \x01(\x0c\"\x85\x01\n\x0f\x45xecuteResponse\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x12\x32\n\x08\x61ttempts\x18\x02 \x03(\x0b\x32 .holdfast.api.routing.v1.Attempt\x12\x30\n\x06served\x18\x03 \x01(\x0b\x32 .holdfast.api.executor.v1.Served\"\xb9\x01\n\x14\x45xecuteStreamRequest\x12\x31\n\x04plan\x18\x01 \x01(\x0b\x32#.holdfast.api.routing.v1.SignedPlan\x12\x32\n\x07surface\x18\x02 \x01(\x0e\x32!.holdfast.api.executor.v1.Surface\x12\x0c\n\x04\x62ody\x18\x03 \x01(\x0c\x12,\n\x04held\x18\x04 \x01(\x0b\x32\x1e.holdfast.api.executor.v1.Held\"d\n\x04Held\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x13\n\x0bpiece_count\x18\x02 \x01(\x05\x12\x11\n\tanswer_id\x18\x03 \x01(\t\x12\x0f\n\x07\x63reated\x18\x04 \x01(\x03\x12\x15\n\rattempt_count\x18\x05 \x01(\x05\"\xf7\x01\n\x15\x45xecuteStreamResponse\x12\x32\n\x06served\x18\x03 \x01(\x0b\x32 .holdfast.api.executor.v1.ServedH\x00\x12\x32\n\x06\x63hunks\x18\x01 \x01(\x0b\x32 .holdfast.api.executor.v1.ChunksH\x00\x12\x38\n\tcompleted\x18\x02 \x01(\x0b\x32#.holdfast.api.executor.v1.CompletedH\x00\x12\x34\n\x08taken_up\x18\x04 \x01(\x0b\x32 .holdfast.api.executor.v1.ServedH\x00\x42\x06\n\x04step\"\x90\x02\n\x06Served\x12\x15\n\rdeployment_id\x18\x01 \x01(\t\x12\x13\n\x0bprovider_id\x18\x02 \x01(\t\x12\x11\n\tgeography\x18\x03 \x01(\t\x12\x42\n\x10session_affinity\x18\x04 \x01(\x0e\x32(.holdfast.api.routing.v1.SessionAffinity\x12\x15\n\rattempt_count\x18\x05 \x01(\x05\x12\x1b\n\x0e\x63ost_usd_nanos\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12\x10\n\x08revision\x18\x07 \x01(\t\x12\x19\n\x11warning_budget_id\x18\x08 \x01(\t\x12\x0f\n\x07ordinal\x18\t \x01(\x05\x42\x11\n\x0f_cost_usd_nanos\"\x18\n\x06\x43hunks\x12\x0e\n\x06\x65vents\x18\x01 \x01(\x0c\"o\n\tCompleted\x12\x32\n\x08\x61ttempts\x18\x01 \x03(\x0b\x32 .holdfast.api.routing.v1.Attempt\x12\x1b\n\x0e\x63ost_usd_nanos\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x11\n\x0f_cost_usd_nanos*\xa4\x01\n\x07Surface\x12\x17\n\x13SURFACE_UNSPECIFIED\x10\x00\x12#\n\x1fSURFACE_OPENAI_CHAT_COMPLETIONS\x10\x01\x12\x1d\n\x19SURFACE_OPENAI_EMBEDDINGS\x10\x02\x12\x1e\n\x1aSURFACE_ANTHROPIC_MESSAGES\x10\x03\x12\x1c\n\x18SURFACE_OPENAI_RESPONSES\x10\x04\x32\xe5\x01\n\x0f\x45xecutorService\x12^\n\x07\x45xecute\x12(.holdfast.api.executor.v1.ExecuteRequest\x1a).holdfast.api.executor.v1.ExecuteResponse\x12r\n\rExecuteStream\x12..holdfast.api.executor.v1.ExecuteStreamRequest\x1a/.holdfast.api.executor.v1.ExecuteStreamResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/holdfast/api/executor/v1/executor_service.proto\x12\x18holdfast.api.executor.v1\x1a%holdfast/api/routing/v1/attempt.proto\x1a\"holdfast/api/routing/v1/plan.proto\"\xb1\x01\n\x0e\x45xecuteRequest\x12\x31\n\x04plan\x18\x01 \x01(\x0b\x32#.holdfast.api.routing.v1.SignedPlan\x12\x32\n\x07surface\x18\x02 \x01(\x0e\x32!.holdfast.api.executor.v1.Surface\x12\x0c\n\x04\x62ody\x18\x03 \x01(\x0c\x12\x15\n\rattempt_count\x18\x04 \x01(\x05\x12\x13\n\x0bmay_hand_on\x18\x05 \x01(\x08\"\x85\x01\n\x0f\x45xecuteResponse\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x12\x32\n\x08\x61ttempts\x18\x02 \x03(\x0b\x32 .holdfast.api.routing.v1.Attempt\x12\x30\n\x06served\x18\x03 \x01(\x0b\x32 .holdfast.api.executor.v1.Served\"\xe5\x01\n\x14\x45xecuteStreamRequest\x12\x31\n\x04plan\x18\x01 \x01(\x0b\x32#.holdfast.api.routing.v1.SignedPlan\x12\x32\n\x07surface\x18\x02 \x01(\x0e\x32!.holdfast.api.executor.v1.Surface\x12\x0c\n\x04\x62ody\x18\x03 \x01(\x0c\x12,\n\x04held\x18\x04 \x01(\x0b\x32\x1e.holdfast.api.executor.v1.Held\x12\x15\n\rattempt_count\x18\x05 \x01(\x05\x12\x13\n\x0bmay_hand_on\x18\x06 \x01(\x08\"M\n\x04Held\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x13\n\x0bpiece_count\x18\x02 \x01(\x05\x12\x11\n\tanswer_id\x18\x03 \x01(\t\x12\x0f\n\x07\x63reated\x18\x04 \x01(\x03\"\xf7\x01\n\x15\x45xecuteStreamResponse\x12\x32\n\x06served\x18\x03 \x01(\x0b\x32 .holdfast.api.executor.v1.ServedH\x00\x12\x32\n\x06\x63hunks\x18\x01 \x01(\x0b\x32 .holdfast.api.executor.v1.ChunksH\x00\x12\x38\n\tcompleted\x18\x02 \x01(\x0b\x32#.holdfast.api.executor.v1.CompletedH\x00\x12\x34\n\x08taken_up\x18\x04 \x01(\x0b\x32 .holdfast.api.executor.v1.ServedH\x00\x42\x06\n\x04step\"\x90\x02\n\x06Served\x12\x15\n\rdeployment_id\x18\x01 \x01(\t\x12\x13\n\x0bprovider_id\x18\x02 \x01(\t\x12\x11\n\tgeography\x18\x03 \x01(\t\x12\x42\n\x10session_affinity\x18\x04 \x01(\x0e\x32(.holdfast.api.routing.v1.SessionAffinity\x12\x15\n\rattempt_count\x18\x05 \x01(\x05\x12\x1b\n\x0e\x63ost_usd_nanos\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12\x10\n\x08revision\x18\x07 \x01(\t\x12\x19\n\x11warning_budget_id\x18\x08 \x01(\t\x12\x0f\n\x07ordinal\x18\t \x01(\x05\x42\x11\n\x0f_cost_usd_nanos\"\x18\n\x06\x43hunks\x12\x0e\n\x06\x65vents\x18\x01 \x01(\x0c\"o\n\tCompleted\x12\x32\n\x08\x61ttempts\x18\x01 \x03(\x0b\x32 .holdfast.api.routing.v1.Attempt\x12\x1b\n\x0e\x63ost_usd_nanos\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x11\n\x0f_cost_usd_nanos*\xa4\x01\n\x07Surface\x12\x17\n\x13SURFACE_UNSPECIFIED\x10\x00\x12#\n\x1fSURFACE_OPENAI_CHAT_COMPLETIONS\x10\x01\x12\x1d\n\x19SURFACE_OPENAI_EMBEDDINGS\x10\x02\x12\x1e\n\x1aSURFACE_ANTHROPIC_MESSAGES\x10\x03\x12\x1c\n\x18SURFACE_OPENAI_RESPONSES\x10\x04\x32\xe5\x01\n\x0f\x45xecutorService\x12^\n\x07\x45xecute\x12(.holdfast.api.executor.v1.ExecuteRequest\x1a).holdfast.api.executor.v1.ExecuteResponse\x12r\n\rExecuteStream\x12..holdfast.api.executor.v1.ExecuteStreamRequest\x1a/.holdfast.api.executor.v1.ExecuteStreamResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'holdfast.api.executor.v1.executor_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SURFACE']._serialized_start=1379
-  _globals['_SURFACE']._serialized_end=1543
+  _globals['_SURFACE']._serialized_start=1444
+  _globals['_SURFACE']._serialized_end=1608
   _globals['_EXECUTEREQUEST']._serialized_start=153
-  _globals['_EXECUTEREQUEST']._serialized_end=286
-  _globals['_EXECUTERESPONSE']._serialized_start=289
-  _globals['_EXECUTERESPONSE']._serialized_end=422
-  _globals['_EXECUTESTREAMREQUEST']._serialized_start=425
-  _globals['_EXECUTESTREAMREQUEST']._serialized_end=610
-  _globals['_HELD']._serialized_start=612
-  _globals['_HELD']._serialized_end=712
-  _globals['_EXECUTESTREAMRESPONSE']._serialized_start=715
-  _globals['_EXECUTESTREAMRESPONSE']._serialized_end=962
-  _globals['_SERVED']._serialized_start=965
-  _globals['_SERVED']._serialized_end=1237
-  _globals['_CHUNKS']._serialized_start=1239
-  _globals['_CHUNKS']._serialized_end=1263
-  _globals['_COMPLETED']._serialized_start=1265
-  _globals['_COMPLETED']._serialized_end=1376
-  _globals['_EXECUTORSERVICE']._serialized_start=1546
-  _globals['_EXECUTORSERVICE']._serialized_end=1775
+  _globals['_EXECUTEREQUEST']._serialized_end=330
+  _globals['_EXECUTERESPONSE']._serialized_start=333
+  _globals['_EXECUTERESPONSE']._serialized_end=466
+  _globals['_EXECUTESTREAMREQUEST']._serialized_start=469
+  _globals['_EXECUTESTREAMREQUEST']._serialized_end=698
+  _globals['_HELD']._serialized_start=700
+  _globals['_HELD']._serialized_end=777
+  _globals['_EXECUTESTREAMRESPONSE']._serialized_start=780
+  _globals['_EXECUTESTREAMRESPONSE']._serialized_end=1027
+  _globals['_SERVED']._serialized_start=1030
+  _globals['_SERVED']._serialized_end=1302
+  _globals['_CHUNKS']._serialized_start=1304
+  _globals['_CHUNKS']._serialized_end=1328
+  _globals['_COMPLETED']._serialized_start=1330
+  _globals['_COMPLETED']._serialized_end=1441
+  _globals['_EXECUTORSERVICE']._serialized_start=1611
+  _globals['_EXECUTORSERVICE']._serialized_end=1840
 # @@protoc_insertion_point(module_scope)

@@ -66,12 +66,23 @@ class ExecuteRequest(google.protobuf.message.Message):
     PLAN_FIELD_NUMBER: builtins.int
     SURFACE_FIELD_NUMBER: builtins.int
     BODY_FIELD_NUMBER: builtins.int
+    ATTEMPT_COUNT_FIELD_NUMBER: builtins.int
+    MAY_HAND_ON_FIELD_NUMBER: builtins.int
     surface: Global___Surface.ValueType
     """What `body` is, and so what the answer is. Required."""
     body: builtins.bytes
     """The caller's request, byte for byte: a JSON object in UTF-8. Carried as
     bytes so that key order and number formats survive, on which providers'
     prompt caches depend. At most 32 MiB. Required.
+    """
+    attempt_count: builtins.int
+    """How many attempts other executors made under this plan: those that follow are
+    numbered from there.
+    """
+    may_hand_on: builtins.bool
+    """Whether another executor may be asked if this one is out of touch with all
+    providers. It then says so early, as `out_of_touch` in the metadata of its
+    error, and does not report that the request has ended.
     """
     @property
     def plan(self) -> holdfast.api.routing.v1.plan_pb2.SignedPlan:
@@ -83,9 +94,11 @@ class ExecuteRequest(google.protobuf.message.Message):
         plan: holdfast.api.routing.v1.plan_pb2.SignedPlan | None = ...,
         surface: Global___Surface.ValueType = ...,
         body: builtins.bytes = ...,
+        attempt_count: builtins.int = ...,
+        may_hand_on: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["plan", b"plan"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["body", b"body", "plan", b"plan", "surface", b"surface"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt_count", b"attempt_count", "body", b"body", "may_hand_on", b"may_hand_on", "plan", b"plan", "surface", b"surface"]) -> None: ...
 
 Global___ExecuteRequest: typing_extensions.TypeAlias = ExecuteRequest
 
@@ -130,12 +143,18 @@ class ExecuteStreamRequest(google.protobuf.message.Message):
     SURFACE_FIELD_NUMBER: builtins.int
     BODY_FIELD_NUMBER: builtins.int
     HELD_FIELD_NUMBER: builtins.int
+    ATTEMPT_COUNT_FIELD_NUMBER: builtins.int
+    MAY_HAND_ON_FIELD_NUMBER: builtins.int
     surface: Global___Surface.ValueType
     """What `body` is, and so what the events are. Required."""
     body: builtins.bytes
     """The caller's request, byte for byte: a JSON object in UTF-8. At most
     32 MiB. Required.
     """
+    attempt_count: builtins.int
+    """How many attempts other executors made under this plan, as in `ExecuteRequest`."""
+    may_hand_on: builtins.bool
+    """Whether another executor may be asked, as in `ExecuteRequest`."""
     @property
     def plan(self) -> holdfast.api.routing.v1.plan_pb2.SignedPlan:
         """Where to try, in order, as the resolver signed it. Required."""
@@ -154,9 +173,11 @@ class ExecuteStreamRequest(google.protobuf.message.Message):
         surface: Global___Surface.ValueType = ...,
         body: builtins.bytes = ...,
         held: Global___Held | None = ...,
+        attempt_count: builtins.int = ...,
+        may_hand_on: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["held", b"held", "plan", b"plan"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["body", b"body", "held", b"held", "plan", b"plan", "surface", b"surface"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt_count", b"attempt_count", "body", b"body", "held", b"held", "may_hand_on", b"may_hand_on", "plan", b"plan", "surface", b"surface"]) -> None: ...
 
 Global___ExecuteStreamRequest: typing_extensions.TypeAlias = ExecuteStreamRequest
 
@@ -170,7 +191,6 @@ class Held(google.protobuf.message.Message):
     PIECE_COUNT_FIELD_NUMBER: builtins.int
     ANSWER_ID_FIELD_NUMBER: builtins.int
     CREATED_FIELD_NUMBER: builtins.int
-    ATTEMPT_COUNT_FIELD_NUMBER: builtins.int
     text: builtins.str
     """Its text. Reasoning is not part of it."""
     piece_count: builtins.int
@@ -179,10 +199,6 @@ class Held(google.protobuf.message.Message):
     """The id of the answer's events."""
     created: builtins.int
     """When the answer began, as its events say, in Unix seconds."""
-    attempt_count: builtins.int
-    """How many attempts were made under this plan by then: those that follow are
-    numbered from there.
-    """
     def __init__(
         self,
         *,
@@ -190,9 +206,8 @@ class Held(google.protobuf.message.Message):
         piece_count: builtins.int = ...,
         answer_id: builtins.str = ...,
         created: builtins.int = ...,
-        attempt_count: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["answer_id", b"answer_id", "attempt_count", b"attempt_count", "created", b"created", "piece_count", b"piece_count", "text", b"text"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["answer_id", b"answer_id", "created", b"created", "piece_count", b"piece_count", "text", b"text"]) -> None: ...
 
 Global___Held: typing_extensions.TypeAlias = Held
 
