@@ -8,7 +8,7 @@ from holdfast.ports import Executor
 from holdfast.rpc.clients import RemoteExecutor
 from holdfast.rpc.link.offers import of_executor
 from holdfast.rpc.link.server import serve_link
-from holdfast.rpc.replicas import Reach
+from holdfast.rpc.replica import Reach
 from holdfast.rpc.server import GrpcServer
 from holdfast.rpc.tls import MutualTls
 from holdfast_executor.servicer import ExecutorServicer

@@ -27,7 +27,7 @@ from holdfast.rpc.link.client import Link
 from holdfast.rpc.link.offers import of_executor, of_resolver
 from holdfast.rpc.methods import EXECUTE
 from holdfast.rpc.plain import PlainReplica
-from holdfast.rpc.replicas import ReplicaGoneError
+from holdfast.rpc.replica import ReplicaGoneError
 from holdfast_resolver.directory import key_digest
 
 REQUEST = asking(b"{}")

@@ -23,7 +23,7 @@ from holdfast.rpc.methods import (
     Request,
     Response,
 )
-from holdfast.rpc.replicas import ReplicaGoneError
+from holdfast.rpc.replica import ReplicaGoneError
 from holdfast.rpc.resources import (
     change_from_wire,
     generation_from_wire,

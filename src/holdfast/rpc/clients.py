@@ -32,7 +32,8 @@ from holdfast.rpc.methods import (
 )
 from holdfast.rpc.passed_on import PassedOn
 from holdfast.rpc.plain import PlainReplica
-from holdfast.rpc.replicas import Reach, Replicas
+from holdfast.rpc.replica import Reach
+from holdfast.rpc.replicas import Replicas
 from holdfast.rpc.tls import MutualTls
 from holdfast.signing import SignedPlan
 

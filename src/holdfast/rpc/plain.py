@@ -9,7 +9,7 @@ from holdfast.errors import GatewayError
 from holdfast.rpc.channels import Channels, Dialer, time_left
 from holdfast.rpc.errors import from_call
 from holdfast.rpc.methods import Method, Request, Response
-from holdfast.rpc.replicas import Found, ReplicaGoneError
+from holdfast.rpc.replica import Found, ReplicaGoneError
 
 
 class PlainReplica:

@@ -4,126 +4,27 @@ import asyncio
 import functools
 import itertools
 import zlib
-from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import Generic, Protocol, Self, TypeVar
+from collections.abc import AsyncGenerator, Sequence
 
 from holdfast.errors import DeadlineExceededError, GatewayError
 from holdfast.rpc.addresses import Addresses, Lookup, look_up
 from holdfast.rpc.asides import Asides
 from holdfast.rpc.channels import Dialer, time_left
-from holdfast.rpc.errors import time_ran_out, unreachable
+from holdfast.rpc.errors import unreachable
 from holdfast.rpc.methods import Method, Request, Response
+from holdfast.rpc.replica import (
+    HandedOn,
+    PassedOn,
+    Reach,
+    Replica,
+    ReplicaGoneError,
+)
+from holdfast.rpc.turns import Turns
 from holdfast.standpoint import OUT_OF_TOUCH
-
-_Read = TypeVar("_Read", covariant=True)  # noqa: PLC0105 - one letter more says nothing
-_Said = TypeVar("_Said", contravariant=True)  # noqa: PLC0105 - likewise
-_Asked = TypeVar("_Asked")
-
-
-class ReplicaGoneError(Exception):
-    """A replica is not there, or is no more: another one may be asked."""
-
-
-class Reading(Protocol, Generic[_Read]):
-    """A streamed answer on its way."""
-
-    async def read(self) -> _Read | None:
-        """Return the next message, or None at the end of the whole answer.
-
-        Raises:
-            ReplicaGoneError: There will be no more, for want of the replica.
-            GatewayError: There will be no more; it says why.
-        """
-
-    def cancel(self) -> None:
-        """Have the other side stop. Does nothing once the answer has ended."""
-
-
-class Replica(Protocol):
-    """One process of a service, and a way to call it."""
-
-    def is_away(self) -> bool:
-        """Tell whether it could not be reached when that was last tried."""
-
-    def is_connected(self) -> bool:
-        """Tell whether it can be called now; begin to connect if not."""
-
-    async def connected(self) -> None:
-        """Wait until it can be called."""
-
-    async def call(
-        self,
-        method: Method[Request, Response],
-        request: Request,
-        deadline: float | None,
-    ) -> Response:
-        """Call a method that answers with one message.
-
-        Raises:
-            ReplicaGoneError: It was not there to answer.
-            GatewayError: It answered that it failed, or time ran out.
-        """
-
-    async def open(
-        self,
-        method: Method[Request, Response],
-        request: Request,
-        deadline: float | None,
-    ) -> Reading[Response]:
-        """Call a method that streams its answer. Who opens it cancels it.
-
-        Raises:
-            ReplicaGoneError: It is not there to answer.
-            GatewayError: Time ran out.
-        """
-
-    async def retire(self) -> None:
-        """Take no further call, and hang up once those begun have ended.
-
-        From now on a call raises `ReplicaGoneError`.
-        """
-
-    async def close(self) -> None:
-        """Hang up."""
-
 
 _SUSPICION_S = 10.0
 """How long a replica that did not answer is asked last, in seconds: by then gRPC
 has noticed if its host is gone, and one call in ten seconds may look again."""
-
-
-class HandedOn(Protocol, Generic[_Asked]):
-    """What one replica after another is asked for one answer."""
-
-    def addressed(self, request: _Asked, *, may_hand_on: bool) -> _Asked:
-        """Return what is asked of one replica: whether there is another one yet."""
-
-    async def again(self, request: _Asked, error: GatewayError) -> _Asked | None:
-        """Return what to ask instead of what was refused; None if nothing can be.
-
-        Raises:
-            GatewayError: Nothing can be, and this is why.
-        """
-
-    def give_up(self, request: _Asked) -> None:
-        """Note that nobody goes on with it, if it had begun."""
-
-
-class PassedOn(HandedOn[_Asked], Protocol, Generic[_Asked, _Said]):
-    """What a caller has of a streamed answer."""
-
-    def add(self, message: _Said) -> None:
-        """Take a message that goes to the caller now."""
-
-    def rest(self, request: _Asked) -> _Asked | None:
-        """Return what to ask another replica for the rest; None if that cannot be."""
-
-
-Found = Callable[[Replica], None]
-"""Told of a further replica at the same target."""
-
-Reach = Callable[[Dialer, str, Found], Replica]
-"""Makes the client of one replica, of what opens channels and a gRPC target."""
 
 
 class Replicas:
@@ -309,7 +210,7 @@ class Replicas:
             GatewayError: One answered that it failed, or time ran out.
         """
         gone: Exception | None = None
-        async for replica in _Round(self, deadline, affinity):
+        async for replica in Turns(self, deadline, affinity):
             until = _sooner(deadline, patience_with_each_s)
             try:
                 return await replica.call(method, request, until)
@@ -344,7 +245,7 @@ class Replicas:
             GatewayError: One answered that it failed, or time ran out.
         """
         gone: Exception | None = None
-        turns = _Round(self, deadline)
+        turns = Turns(self, deadline)
         async for replica in turns:
             asked = handed_on.addressed(request, may_hand_on=turns.has_another())
             try:
@@ -362,7 +263,7 @@ class Replicas:
 
     async def _otherwise(
         self,
-        turns: "_Round",
+        turns: Turns,
         request: Request,
         error: GatewayError,
         handed_on: HandedOn[Request],
@@ -422,7 +323,7 @@ class Replicas:
         method: Method[Request, Response],
         request: Request,
         deadline: float | None,
-        passed_on: "PassedOn[Request, Response]",
+        passed_on: PassedOn[Request, Response],
     ) -> AsyncGenerator[Response, None]:
         """Stream one replica's answer; where it is gone, another's, or the rest of it.
 
@@ -439,7 +340,7 @@ class Replicas:
         """
         gone: ReplicaGoneError | None = None
         begun = False
-        turns = _Round(self, deadline)
+        turns = Turns(self, deadline)
         async for replica in turns:
             asked = passed_on.addressed(request, may_hand_on=turns.has_another())
             try:
@@ -465,61 +366,6 @@ class Replicas:
                 return
         passed_on.give_up(request)
         raise turns.out_of_touch or unreachable(self._dialer.service) from gone
-
-
-class _Round:
-    """Each replica in turn; then, should one come back in time, each once more.
-
-    Attributes:
-        asked: Whose turn it is.
-        out_of_touch: Why the last one that answered has handed the request on.
-    """
-
-    def __init__(
-        self, replicas: Replicas, deadline: float | None, affinity: bytes = b""
-    ) -> None:
-        self._replicas = replicas
-        self._deadline = deadline
-        self._affinity = affinity
-        self._left = replicas.in_turn(affinity)
-        self._is_early = not replicas.addresses.are_looked_up
-        self._patient = True
-        self.asked: Replica | None = None
-        self.out_of_touch: GatewayError | None = None
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Replica:
-        if self._is_early:
-            await self._look_up()
-        if not self._left and self._patient:
-            self._patient = False
-            if await self._replicas.comes_back(self._deadline):
-                self._left = self._replicas.in_turn(self._affinity)
-        if not self._left:
-            raise StopAsyncIteration
-        self.asked = self._left.pop(0)
-        return self.asked
-
-    def has_another(self) -> bool:
-        """Tell whether a further one is there, and in touch as far as is known."""
-        return bool(self._left) and self._replicas.is_well(self._left[0])
-
-    def repeat(self) -> None:
-        """Have the same replica be the next once more: it is there."""
-        if self.asked is not None:
-            self._left.insert(0, self.asked)
-
-    async def _look_up(self) -> None:
-        """Wait to hear for the first time who is behind the names."""
-        try:
-            async with asyncio.timeout_at(self._deadline):
-                await self._replicas.addresses.looked_up()
-        except TimeoutError:
-            raise time_ran_out() from None
-        self._is_early = False
-        self._left = self._replicas.in_turn(self._affinity)
 
 
 def _sooner(deadline: float | None, patience_s: float | None) -> float | None:

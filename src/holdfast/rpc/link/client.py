@@ -15,7 +15,7 @@ from holdfast.rpc.link.lane import METADATA_KEY
 from holdfast.rpc.link.session import DRAINS, Session
 from holdfast.rpc.link.workers import Workers, met
 from holdfast.rpc.methods import Method, Request, Response
-from holdfast.rpc.replicas import Found, ReplicaGoneError
+from holdfast.rpc.replica import Found, ReplicaGoneError
 
 CONNECT = "/holdfast.api.link.v1.LinkService/Connect"
 

@@ -17,7 +17,7 @@ from holdfast.rpc.link.call import Call
 from holdfast.rpc.link.frames import FrameReader
 from holdfast.rpc.link.lane import Lane
 from holdfast.rpc.link.outbox import Outbox
-from holdfast.rpc.replicas import ReplicaGoneError
+from holdfast.rpc.replica import ReplicaGoneError
 
 DRAINS = "it drains"
 """Why a session is left whose other side has said goodbye."""
