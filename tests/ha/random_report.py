@@ -18,6 +18,7 @@ _COLUMNS = (
     "streamed",
     "**failed**",
     "held by a dead edge",
+    "failed by every provider",
     "slowest",
     "sessions moved",
     "answered twice",
@@ -49,6 +50,8 @@ plenty, of which counter and ledger are compared in the end, and one that runs o
 
 * **calls**, **failed**, **held by a dead edge**, **slowest**: as above. A connection
   lost at an edge that was not being killed or cut off at that very time is a failure.
+* **failed by every provider**: each provider failed at some time while the call was
+  made, and the call met each as it did.
 * **sessions moved**: mostly away from a provider that failed. Those with no such
   reason: {moved}.
 * **answered twice**: of these, with no executor or connection lost under them:
@@ -114,6 +117,7 @@ def _cells(run: Run) -> tuple[str, ...]:
         str(cost.streamed),
         f"**{cost.failed}**",
         str(cost.held),
+        str(run.reckoning.exhausted),
         f"{cost.slowest_s:.1f}",
         f"{cost.moved} of {cost.sessions}",
         str(cost.twice),

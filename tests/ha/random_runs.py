@@ -184,6 +184,7 @@ def told(run: Run, folder: Path) -> Iterator[str]:
         f"seed {run.plan.seed}: {came.made} calls in {run.took_s:.0f} s",
         f"{came.failed} failed",
         f"{came.held} held by a dead edge",
+        f"{run.reckoning.exhausted} failed by every provider",
         f"slowest {came.slowest_s:.1f} s",
         f"{came.moved} of {came.sessions} sessions moved",
         f"{came.twice} answered twice",

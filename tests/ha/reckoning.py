@@ -9,7 +9,7 @@ import msgspec
 
 from ha.books import Books
 from ha.course import Past
-from ha.lab import Seen
+from ha.lab import PROVIDERS, Seen
 from ha.load import Note
 from ha.verdict import Cost, answered_by, cost
 
@@ -26,6 +26,9 @@ it for good rests for a minute, and for two once more."""
 _BACK_S = 12.0
 """By then a resolver has tried again to write what it keeps: it does at least every ten
 seconds."""
+
+_ALL_TRIED = ("all_attempts_failed", "all_deployments_unavailable")
+"""What an error says first that comes of what providers did."""
 
 _WRITERS = ("resolver@", "executor@")
 _LEDGERS = frozenset({"ledger@one", "ledger@two", "database"})
@@ -45,6 +48,8 @@ class Reckoning:
         missing: Traces of calls answered whole that are in no ledger, though nobody
             was harmed who was to write them.
         excused: How many such calls there are where somebody was.
+        exhausted: Calls whose attempts all failed while each provider failed for a
+            time: they met one after the other as it did. They have not failed.
         uncertain: What metered calls may have cost that somebody was harmed under who
             was to count or to note it, in billionths of a dollar.
     """
@@ -55,6 +60,7 @@ class Reckoning:
     moved: int
     missing: tuple[str, ...]
     excused: int
+    exhausted: int
     uncertain: int
 
 
@@ -70,7 +76,13 @@ def reckoned(
         books: What is written down.
         key: Of the metered project.
     """
-    notes = tuple(_judged(note, past, hosts) for note in seen.notes)
+    exhausted = {note.call for note in seen.notes if _is_exhausted(note, past)}
+    notes = tuple(
+        msgspec.structs.replace(note, error="")
+        if note.call in exhausted
+        else _judged(note, past, hosts)
+        for note in seen.notes
+    )
     seen = Seen(seen.begun, notes, seen.asked)
     came = cost(seen, dead_edges=hosts, dead_executors=())
     needless = _needless(seen, past, hosts)
@@ -86,7 +98,18 @@ def reckoned(
         moved=_moved(notes, past),
         missing=tuple(note.trace for note in missing),
         excused=len(absent) - len(missing),
+        exhausted=len(exhausted),
         uncertain=round(2 * each * uncertain),
+    )
+
+
+def _is_exhausted(note: Note, past: Iterable[Past]) -> bool:
+    """Tell whether a call had nobody left who was well while it was made."""
+    if not note.error.startswith(_ALL_TRIED):
+        return False
+    during = [each for each in past if each.touches(note.at_s, note.ended_s)]
+    return all(
+        any(each.harms({f"provider@{name}"}) for each in during) for name in PROVIDERS
     )
 
 

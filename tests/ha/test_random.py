@@ -117,6 +117,20 @@ def test_resolver_killed_while_its_ledger_was_away_excuses_what_it_kept() -> Non
     assert _reckoned([_note()], [killed]).missing == ("t",)
 
 
+def test_call_that_every_provider_failed_is_counted_apart() -> None:
+    """It has failed if one of them was well all the while, or the edge gave it up."""
+    over = _note(error="all_attempts_failed: Every attempt failed.")
+    cut = _note(error="ReadError")
+    some = [_past("fails", f"provider@{name}", 99, 101) for name in PROVIDERS[1:]]
+    every = [*some, _past("fails", f"provider@{PROVIDERS[0]}", 101, 103)]
+    earlier = [*some, _past("fails", f"provider@{PROVIDERS[0]}", 90, 95)]
+
+    assert _reckoned([over], every).exhausted == 1
+    assert _reckoned([over], every).cost.failed == 0
+    assert _reckoned([over], earlier).cost.failed == 1
+    assert _reckoned([cut], every).cost.failed == 1
+
+
 def test_session_moves_for_a_reason_if_its_provider_had_trouble() -> None:
     """Needlessly if neither had."""
     turns = [
@@ -161,6 +175,7 @@ def _note(
     session: str = "",
     deployment: str = "aws/sonnet",
     losses: tuple[Loss, ...] = (),
+    error: str = "",
 ) -> Note:
     return Note(
         call=1,
@@ -172,6 +187,7 @@ def _note(
         deployment=deployment,
         edge="10.77.0.1:8080",
         losses=losses,
+        error=error,
     )
 
 
