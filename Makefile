@@ -63,7 +63,7 @@ fuzz: install .venv-fuzz/installed  ## Send every endpoint what its description 
 audit: .venv-audit/installed  ## Hold the pins against what is known of weak versions
 	for pins in requirements/*.txt; do \
 		echo "audit: $$pins"; \
-		.venv-audit/bin/pip-audit --progress-spinner off --disable-pip --require-hashes \
+		.venv-audit/bin/pip-audit --strict --progress-spinner off --disable-pip --require-hashes \
 			--requirement $$pins || exit 1; \
 	done
 
