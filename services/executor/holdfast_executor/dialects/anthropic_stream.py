@@ -1,14 +1,12 @@
 """Anthropic's streams as OpenAI's events, one by one."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from holdfast.model import Outcome, Usage
-from holdfast_executor.answer import ChunkWriter, usage_event, usage_object
+from holdfast_executor.answer import ChunkWriter
 from holdfast_executor.chat import AnswerContext
-from holdfast_executor.dialects import ProviderError
 from holdfast_executor.dialects.anthropic_answer import (
     answer_id,
     finish_reason,
@@ -19,8 +17,9 @@ from holdfast_executor.dialects.anthropic_answer import (
     usage_of,
 )
 from holdfast_executor.dialects.anthropic_structure import JSON_TOOL
+from holdfast_executor.dialects.event_stream import EventStream
 from holdfast_executor.failures import classify_in_band
-from holdfast_executor.sse import Event, EventParser, EventTooLargeError
+from holdfast_executor.sse import Event
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -52,26 +51,17 @@ class _Block:
 _PASSED_OVER = _Block("", 0, {})
 
 
-class AnthropicStream:
+class AnthropicStream(EventStream):
     """One stream being read. See `StreamDecoder` for what its attributes mean."""
 
     def __init__(self, context: AnswerContext) -> None:
-        self.has_content = False
-        self.is_complete = False
-        self.is_refusal = False
-        self.says_nothing = False
-        self.usage: Usage | None = None
-        self.failure: ProviderError | None = None
-        self.answer_id = context.answer_id
-        self._context = context
-        self._parser = EventParser()
+        super().__init__(context)
         self._reported: dict[str, Any] = {}
         self._blocks: dict[str, _Block] = {}
         self._call_count = 0
         self._thinking_count = 0
         self._finish_is_sent = False
         self._writer: ChunkWriter | None = None
-        self._written: list[bytes] = []
         self._events: dict[str, Callable[[dict[str, Any]], None]] = {
             "message_start": self._on_message_start,
             "content_block_start": self._on_block_start,
@@ -87,42 +77,6 @@ class AnthropicStream:
             "thinking_delta": self._on_thinking,
             "signature_delta": self._on_signature,
         }
-
-    def feed(self, block: bytes) -> bytes:
-        """Take bytes, cut anywhere, and return the events they complete."""
-        if self.failure is not None:
-            return b""
-        try:
-            events = self._parser.feed(block)
-        except EventTooLargeError as error:
-            self.failure = ProviderError(
-                Outcome.SERVER_ERROR, str(error), http_status=200
-            )
-            return b""
-        return self._read(events)
-
-    def finish(self) -> bytes:
-        """Take the end of the stream and return what was held back."""
-        return self._read(self._parser.finish())
-
-    def usage_event(self, cost_usd_nanos: int | None) -> bytes:
-        """Write the event with the usage, nothing if none was reported."""
-        if self.usage is None:
-            return b""
-        return usage_event(
-            answer_id=self.answer_id,
-            created=self._context.created,
-            model=self._context.model,
-            usage=usage_object(self.usage, cost_usd_nanos),
-        )
-
-    def _read(self, events: Iterable[Event]) -> bytes:
-        for event in events:
-            if self.failure is not None:
-                break
-            self._take(event)
-        written, self._written = self._written, []
-        return b"".join(written)
 
     def _take(self, event: Event) -> None:
         if event.error:

@@ -4,15 +4,14 @@ Each chunk is a whole `GenerateContentResponse` with what is new in it. Usage is
 cumulative, so the last one holds; calls come whole, or, from Vertex AI, in pieces.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from holdfast.model import Outcome, Usage
-from holdfast_executor.answer import ChunkWriter, usage_event, usage_object
+from holdfast_executor.answer import ChunkWriter
 from holdfast_executor.chat import AnswerContext
 from holdfast_executor.dialects import ProviderError
+from holdfast_executor.dialects.event_stream import EventStream
 from holdfast_executor.dialects.gemini_answer import (
     answer_id,
     call_id,
@@ -31,7 +30,7 @@ from holdfast_executor.dialects.gemini_models import issuer_of
 from holdfast_executor.dialects.gemini_pieces import PieceMisplacedError, Pieces
 from holdfast_executor.dialects.gemini_signatures import signed
 from holdfast_executor.failures import classify_in_band
-from holdfast_executor.sse import Event, EventParser, EventTooLargeError
+from holdfast_executor.sse import Event
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -68,58 +67,13 @@ class _Choice:
         self.has_ended = False
 
 
-class GeminiStream:
+class GeminiStream(EventStream):
     """One stream being read. See `StreamDecoder` for what its attributes mean."""
 
     def __init__(self, context: AnswerContext) -> None:
-        self.has_content = False
-        self.is_complete = False
-        self.is_refusal = False
-        self.says_nothing = False
-        self.usage: Usage | None = None
-        self.failure: ProviderError | None = None
-        self.answer_id = context.answer_id
-        self._context = context
+        super().__init__(context)
         self._issuer = issuer_of(context.model)
-        self._parser = EventParser()
         self._choices: dict[int, _Choice] = {}
-        self._written: list[bytes] = []
-
-    def feed(self, block: bytes) -> bytes:
-        """Take bytes, cut anywhere, and return the events they complete."""
-        if self.failure is not None:
-            return b""
-        try:
-            events = self._parser.feed(block)
-        except EventTooLargeError as error:
-            self.failure = ProviderError(
-                Outcome.SERVER_ERROR, str(error), http_status=200
-            )
-            return b""
-        return self._read(events)
-
-    def finish(self) -> bytes:
-        """Take the end of the stream and return what was held back."""
-        return self._read(self._parser.finish())
-
-    def usage_event(self, cost_usd_nanos: int | None) -> bytes:
-        """Write the event with the usage, nothing if none was reported."""
-        if self.usage is None:
-            return b""
-        return usage_event(
-            answer_id=self.answer_id,
-            created=self._context.created,
-            model=self._context.model,
-            usage=usage_object(self.usage, cost_usd_nanos),
-        )
-
-    def _read(self, events: Iterable[Event]) -> bytes:
-        for event in events:
-            if self.failure is not None:
-                break
-            self._take(event)
-        written, self._written = self._written, []
-        return b"".join(written)
 
     def _take(self, event: Event) -> None:
         raw = event.data or event.error

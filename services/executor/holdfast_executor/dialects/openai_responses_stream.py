@@ -5,15 +5,15 @@ nothing and commit to nothing, and is whole once `response.completed` or
 `response.incomplete` has come.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
-from holdfast.model import Outcome, Usage
-from holdfast_executor.answer import ChunkWriter, usage_event, usage_object
+from holdfast_executor.answer import ChunkWriter
 from holdfast_executor.chat import AnswerContext
 from holdfast_executor.dialects import ProviderError
+from holdfast_executor.dialects.event_stream import EventStream
 from holdfast_executor.dialects.openai_responses_answer import (
     answer_id,
     call_of,
@@ -34,7 +34,7 @@ from holdfast_executor.dialects.openai_responses_items import (
     text_of,
 )
 from holdfast_executor.failures import classify_in_band
-from holdfast_executor.sse import Event, EventParser, EventTooLargeError
+from holdfast_executor.sse import Event
 
 _decode = msgspec.json.Decoder().decode
 
@@ -58,19 +58,11 @@ class _Item:
         self.has_said = False
 
 
-class OpenAIResponsesStream:
+class OpenAIResponsesStream(EventStream):
     """One stream being read. See `StreamDecoder` for what its attributes mean."""
 
     def __init__(self, context: AnswerContext) -> None:
-        self.has_content = False
-        self.is_complete = False
-        self.is_refusal = False
-        self.says_nothing = False
-        self.usage: Usage | None = None
-        self.failure: ProviderError | None = None
-        self.answer_id = context.answer_id
-        self._context = context
-        self._parser = EventParser()
+        super().__init__(context)
         self._keeper = Keeper(issuer_of(context.deployment))
         self._items: dict[object, _Item] = {}
         self._call_count = 0
@@ -80,7 +72,6 @@ class OpenAIResponsesStream:
         self._has_refused = False
         self._has_thought = False
         self._writer: ChunkWriter | None = None
-        self._written: list[bytes] = []
         self._events: dict[str, Callable[[_Data], None]] = {
             "response.output_item.added": self._on_item,
             "response.output_item.done": self._on_item_done,
@@ -98,42 +89,6 @@ class OpenAIResponsesStream:
             "response.failed": self._on_failed,
             "error": self._on_error,
         }
-
-    def feed(self, block: bytes) -> bytes:
-        """Take bytes, cut anywhere, and return the events they complete."""
-        if self.failure is not None:
-            return b""
-        try:
-            events = self._parser.feed(block)
-        except EventTooLargeError as error:
-            self.failure = ProviderError(
-                Outcome.SERVER_ERROR, str(error), http_status=200
-            )
-            return b""
-        return self._read(events)
-
-    def finish(self) -> bytes:
-        """Take the end of the stream and return what was held back."""
-        return self._read(self._parser.finish())
-
-    def usage_event(self, cost_usd_nanos: int | None) -> bytes:
-        """Write the event with the usage, nothing if none was reported."""
-        if self.usage is None:
-            return b""
-        return usage_event(
-            answer_id=self.answer_id,
-            created=self._context.created,
-            model=self._context.model,
-            usage=usage_object(self.usage, cost_usd_nanos),
-        )
-
-    def _read(self, events: Iterable[Event]) -> bytes:
-        for event in events:
-            if self.failure is not None:
-                break
-            self._take(event)
-        written, self._written = self._written, []
-        return b"".join(written)
 
     def _take(self, event: Event) -> None:
         if event.error:
