@@ -1,6 +1,8 @@
 """Waits that take too long end; those that do not are left alone."""
 
 import asyncio
+import socket
+import time
 
 import pytest
 
@@ -41,6 +43,28 @@ async def test_the_deadline_ends_a_wait_too() -> None:
     assert await watchdog.wait(at_once, 60, past) == "here"
     with pytest.raises(TimeoutError):
         await watchdog.wait(asyncio.Event().wait, 60, past)
+    watchdog.close()
+
+
+async def test_what_came_while_the_process_stood_still_is_taken() -> None:
+    """It is no silence of who sent it. One that goes on after that is."""
+    watchdog = Watchdog()
+    loop = asyncio.get_running_loop()
+    here, there = socket.socketpair()
+    here.setblocking(False)
+
+    def stand_still() -> None:
+        time.sleep(1.2)
+        there.send(b"x")
+
+    with here, there:
+        loop.call_soon(stand_still)
+        came = await watchdog.wait(lambda: loop.sock_recv(here, 1), 0.05, NEVER)
+        loop.call_soon(time.sleep, 1.2)
+        with pytest.raises(TimeoutError):
+            await watchdog.wait(asyncio.Event().wait, 0.05, NEVER)
+
+    assert came == b"x"
     watchdog.close()
 
 

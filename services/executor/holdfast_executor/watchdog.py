@@ -14,6 +14,11 @@ _T = TypeVar("_T")
 _EARLY_S = 0.001
 """What a timer may ring early: uvloop counts in whole milliseconds."""
 
+_HELD_UP_S = 1.0
+"""How late a timer rings where the whole process was held up, and for how long a wait
+then goes on: what came meanwhile is there and was not read. A loop that is merely busy
+is not as late."""
+
 
 class Watchdog:
     """Watches one wait at a time, each by whichever task waits."""
@@ -85,8 +90,12 @@ class Watchdog:
         if self._task is None:
             # Nobody waits. The next wait sets the timer.
             return
-        if self._due > self._loop.time() + _EARLY_S:
+        now = self._loop.time()
+        if self._due > now + _EARLY_S:
             self._set(self._due)
+            return
+        if now > self._rings_at + _HELD_UP_S:
+            self._set(now + _HELD_UP_S)
             return
         self._has_bitten = True
         self._task.cancel()
