@@ -20,6 +20,7 @@ from urllib.parse import unquote
 
 from fakes import aws_frames
 from fakes.aws_model import faults_of
+from fakes.closing import close_server
 
 _OPERATIONS = {"converse": "Converse", "converse-stream": "ConverseStream"}
 _USAGE = {"inputTokens": 1_000, "outputTokens": 100, "totalTokens": 1_100}
@@ -126,7 +127,7 @@ class BedrockProvider:
         trace: TracebackType | None,
     ) -> None:
         assert self._server is not None
-        self._server.close()
+        await close_server(self._server)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 from typing import Self
 
+from fakes.closing import close_server
+
 
 class BreakableProxy:
     """Stands before one server, and between it and its clients."""
@@ -21,7 +23,7 @@ class BreakableProxy:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._server.close()
+        await close_server(self._server)
         for task in self._connections:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+from fakes.closing import close_server
 from fakes.scripted_provider import ENDING, ROLE, delta, streamed
 
 FLOOD_BYTES = 32 * 1024 * 1024
@@ -51,7 +52,7 @@ class FloodingProvider:
         trace: TracebackType | None,
     ) -> None:
         assert self._server is not None
-        self._server.close()
+        await close_server(self._server)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

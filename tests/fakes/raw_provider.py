@@ -7,6 +7,8 @@ import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from fakes.closing import close_server
+
 Converse = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\n"
 HELLO = OK + b"content-length: 5\r\n\r\nhello"
@@ -36,7 +38,7 @@ async def serving(
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
-        server.close()
+        await close_server(server)
         for task in list(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
