@@ -1,6 +1,7 @@
 """Etcd's upkeep, against real ones: copies that restore, and room in files."""
 
 import asyncio
+import contextlib
 import dataclasses
 import os
 import shutil
@@ -213,10 +214,11 @@ class BreakingOff(Member):
         return dataclasses.replace(await super().status(), applied=2**63)
 
     async def snapshot(self):
-        async for piece in super().snapshot():
-            self.pieces += 1
-            yield piece[:-1]
-            break
+        async with contextlib.aclosing(super().snapshot()) as pieces:
+            async for piece in pieces:
+                self.pieces += 1
+                yield piece[:-1]
+                break
 
 
 async def test_a_copy_that_is_not_whole_is_none(
