@@ -351,6 +351,23 @@ def test_a_plan_emptied_by_something_else_says_that_first():
     assert "credential in the gateway's configuration" in raised.value.message
 
 
+def test_a_plan_emptied_by_the_request_does_not_speak_of_credentials():
+    """Of the catalog's many providers that nobody here uses."""
+    used = deployment("z/m", capabilities=frozenset({Capability.REASONING}))
+    unused = [deployment(f"{name}/m") for name in "abcdefgh"]
+    desk = Desk(
+        model("m", *unused, used),
+        objections={each.id: Objection(f"no key for {each.id}") for each in unused},
+    )
+
+    with pytest.raises(NoDeploymentAllowedError) as raised:
+        desk.plan(needed=Requirements(capabilities=frozenset({Capability.TOOLS})))
+
+    message = raised.value.message
+    assert "may use: lacks capability tools (1 deployment). Name a model" in message
+    assert "no key" not in message
+
+
 def test_a_model_without_deployments_says_so():
     """It is a fault of the configuration and not of a policy."""
     with pytest.raises(NoDeploymentAllowedError, match="has no deployment"):

@@ -9,6 +9,18 @@ from holdfast.model import Exclusion, ExclusionReason
 _MOST_RULES = 4
 """Rules that a message names: one of each scope that has a policy, and one more."""
 
+_EARLIER = (
+    ExclusionReason.DIALECT,
+    ExclusionReason.NO_CREDENTIAL,
+    ExclusionReason.POLICY,
+)
+"""What is asked of a deployment before the request is looked at, latest first. Any
+other reason is the request's, and was met by what had passed all of these."""
+
+_UNSET = _EARLIER[:2]
+"""Of these, what no caller can do anything about: mostly one rule a provider, of all
+that the catalog knows and nobody here uses."""
+
 _ADVICE: dict[ExclusionReason, str] = {
     ExclusionReason.POLICY: "Ask an administrator of the policy, "
     "or name a model it allows.",
@@ -26,8 +38,9 @@ def emptied(
 ) -> NoDeploymentAllowedError:
     """Say which rule emptied a plan: the one that left out the last of it.
 
-    Policy comes first in the filter, so where anything else did it, something
-    had passed the policy.
+    So what the request itself met comes first, and policy last: where anything else
+    did it, something had passed the policy. Where something got as far as the request,
+    providers without a credential are not told of.
 
     Args:
         model: What the caller named.
@@ -41,7 +54,9 @@ def emptied(
             excluded_count="0",
             revision=revision,
         )
-    ranked = sorted(exclusions, key=lambda e: e.reason is ExclusionReason.POLICY)
+    ranked = sorted(exclusions, key=_rank)
+    if ranked[0].reason not in _EARLIER:
+        ranked = [each for each in ranked if each.reason not in _UNSET]
     rules = Counter(exclusion.rule for exclusion in ranked)
     listed = "; ".join(
         f"{rule} ({count} deployment{'s' if count > 1 else ''})"
@@ -54,6 +69,11 @@ def emptied(
         excluded_count=str(len(exclusions)),
         revision=revision,
     )
+
+
+def _rank(exclusion: Exclusion) -> int:
+    reason = exclusion.reason
+    return _EARLIER.index(reason) if reason in _EARLIER else -1
 
 
 def _told(rules: Counter[str]) -> list[str]:
