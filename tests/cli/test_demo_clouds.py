@@ -1,7 +1,6 @@
 """What the simulated providers say in each format, as the gateway reads it."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -22,12 +21,6 @@ MAY_BE_SILENT = ("anthropic", "bedrock-invoke", "openai-responses")
 """Dialects in which an answer may hold nothing at all, and be one."""
 HELLO: list[Any] = [{"role": "user", "content": "Hello"}]
 USE_IT: list[Any] = [{"role": "user", "content": "Use the tool."}]
-
-
-@pytest.fixture
-def sim() -> Iterator[SimulatedProviders]:
-    with SimulatedProviders() as providers:
-        yield providers
 
 
 @EVERY

@@ -1,27 +1,36 @@
 """Answers that are to have a form: what is asked, what is told, what comes back."""
 
-import asyncio
 import dataclasses
 import json
-from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from fakes.formed import (
+    BO,
+    BOTH,
+    FENCED,
+    OBJECT,
+    PERSON,
+    PROSE,
+    SECRET,
+    answering,
+    asked,
+    content,
+    said,
+    sent,
+)
 from fakes.scene import COST, Scene, messages, scene, text
 from fakes.scripted_provider import (
     ENDING,
     ROLE,
-    SILENCE,
     USAGE,
     Reply,
     completion,
     delta,
     failing,
     stream,
-    streamed,
     whole,
 )
 from holdfast.errors import (
@@ -30,60 +39,7 @@ from holdfast.errors import (
     RequestMalformedError,
     StructuredOutputInvalidError,
 )
-from holdfast.events import data_of
 from holdfast.model import Capability, Limits, Outcome, StepReason
-
-PERSON = {
-    "type": "object",
-    "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
-    "required": ["name", "age"],
-    "additionalProperties": False,
-}
-BO = '{"name":"Bo","age":7}'
-SECRET = '{"name":"Bo","age":"secret-word"}'
-PROSE = "I would rather not say."
-FENCED = f"Here you are:\n```json\n{BO}\n```\nAnything else?"
-OBJECT = {"type": "json_object"}
-
-
-def asked(wanted: Any = None, *, stream: bool = False, **fields: Any) -> bytes:
-    """Write a request that asks for a form; for a person unless it says otherwise."""
-    named = {"name": "person", "schema": PERSON, "strict": True}
-    request = {
-        "model": "m",
-        "messages": [{"role": "user", "content": "Who?"}],
-        "response_format": wanted or {"type": "json_schema", "json_schema": named},
-        **fields,
-    }
-    return json.dumps(request | ({"stream": True} if stream else {})).encode()
-
-
-def sent(s: Scene, provider: int = 0, attempt: int = 0) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(s.providers[provider].taken[attempt].body)
-    return body
-
-
-async def content(s: Scene, body: bytes, **plan: Any) -> str:
-    response = await s.execute(body, **plan)
-    choice = msgspec.json.decode(response.body)["choices"][0]
-    assert choice["finish_reason"] == "stop"
-    return str(choice["message"]["content"])
-
-
-async def said(s: Scene, wanted: Any = None, *, streams: bool, **plan: Any) -> str:
-    """Ask whole or streamed, and return what the caller reads."""
-    if streams:
-        return text(await messages(s.stream(asked(wanted, stream=True), **plan)))
-    return await content(s, asked(wanted), **plan)
-
-
-def answering(text_: str, *, streams: bool) -> Reply:
-    if not streams:
-        return completion(text_)
-    return streamed(*(text_[at : at + 5] for at in range(0, len(text_), 5)))
-
-
-BOTH = pytest.mark.parametrize("streams", [False, True], ids=["whole", "streamed"])
 
 
 @BOTH
@@ -622,274 +578,3 @@ class TestWhoIsTriedFirst:
             await s.execute(asked())
 
         assert s.outcomes[0][0] == "a/m-eu"
-
-
-def chunk_events(taken: list[Any]) -> list[dict[str, Any]]:
-    return [
-        json.loads(data)
-        for each in taken
-        for data in data_of(each.chunks.events)
-        if data
-    ]
-
-
-class TestStreams:
-    """Held back until valid; or passed on as they come, and judged at the end."""
-
-    async def test_a_held_stream_is_a_stream(self) -> None:
-        """A role, pieces, why it ended, its usage and that it is whole."""
-        body = asked(stream=True, stream_options={"include_usage": True})
-        long = json.dumps({"name": "B" * 1_000, "age": 7})
-        async with scene(answering(long, streams=True)) as s:
-            taken = await messages(s.stream(body))
-
-        chunks = chunk_events(taken)
-        *others, usage = chunks
-        assert others[0]["choices"][0]["delta"]["role"] == "assistant"
-        assert others[-1]["choices"][0]["finish_reason"] == "stop"
-        assert len(others) > 4
-        assert usage["choices"] == []
-        assert usage["usage"]["completion_tokens"] == 100
-        assert {each["model"] for each in chunks} == {"m"}
-        assert len({each["id"] for each in chunks}) == 1
-        assert text(taken) == long
-        assert [each.WhichOneof("step") for each in (taken[0], taken[-1])] == [
-            "served",
-            "completed",
-        ]
-
-    async def test_nothing_is_sent_of_an_answer_that_does_not_fit(self) -> None:
-        """Who serves is known once it does."""
-        async with scene(
-            answering(PROSE, streams=True), answering(BO, streams=True)
-        ) as s:
-            taken = await messages(s.stream(asked(stream=True)))
-
-        assert taken[0].served.deployment_id == "b/m-eu"
-        assert text(taken) == BO
-
-    async def test_what_was_thought_is_kept(self) -> None:
-        """Reasoning comes before the answer."""
-        thought = (delta(reasoning_content="Hm"), delta(reasoning_content="m."))
-        reply = stream(ROLE, *thought, delta(content=BO), *ENDING)
-        async with scene(reply) as s:
-            chunks = chunk_events(await messages(s.stream(asked(stream=True))))
-
-        deltas = [each["choices"][0]["delta"] for each in chunks]
-        assert {"reasoning_content": "Hmm."} in deltas
-
-    async def test_a_held_stream_that_breaks_off_is_asked_of_the_next(self) -> None:
-        """The caller has nothing of it yet."""
-        cut = stream(ROLE, delta(content=BO[:9]))
-        async with scene(cut, answering(BO, streams=True)) as s:
-            assert text(await messages(s.stream(asked(stream=True)))) == BO
-
-        assert [outcome for _, outcome in s.outcomes] == [
-            Outcome.CONNECTION_FAILED,
-            Outcome.SUCCEEDED,
-        ]
-
-    async def test_a_silent_deployment_is_left_in_time(self) -> None:
-        """The first content has its limit, held back or not."""
-        limits = Limits(first_token_timeout=timedelta(milliseconds=100))
-        async with scene(SILENCE, answering(BO, streams=True)) as s:
-            taken = await messages(s.stream(asked(stream=True), limits=limits))
-
-        assert text(taken) == BO
-        assert s.outcomes[0] == ("a/m-eu", Outcome.TIMED_OUT)
-
-    async def test_a_stream_that_is_held_for_long_shows_that_it_lives(self) -> None:
-        """Its head is sent, once, and what is known by then; the answer follows."""
-        limits = Limits(first_token_timeout=timedelta(milliseconds=300))
-        good = answering(BO, streams=True)
-        async with scene(SILENCE, good, silent_at_most_s=0.05) as s:
-            taken = await messages(s.stream(asked(stream=True), limits=limits))
-
-        kinds = [each.WhichOneof("step") for each in taken]
-        assert kinds.count("served") == 1
-        assert kinds[0] == "served"
-        assert taken[0].served.deployment_id == "a/m-eu"
-        assert text(taken) == BO
-
-    async def test_an_error_follows_the_head_of_a_stream_that_was_held(self) -> None:
-        """As one follows the first content of others."""
-        limits = Limits(first_token_timeout=timedelta(milliseconds=300))
-        bad = answering(PROSE, streams=True)
-        taken: list[Any] = []
-        async with scene(SILENCE, bad, silent_at_most_s=0.05) as s:
-            with pytest.raises(StructuredOutputInvalidError):
-                await messages(s.stream(asked(stream=True), limits=limits), taken)
-
-        assert [each.WhichOneof("step") for each in taken] == ["served"]
-
-    async def test_who_goes_away_while_a_stream_is_held_ends_it(self) -> None:
-        """The provider is let go of, and the attempt is told."""
-        async with scene(SILENCE, silent_at_most_s=0.05) as s:
-            answer = s.stream(asked(stream=True))
-            await anext(answer)
-            await answer.aclose()
-            await asyncio.wait_for(s.providers[0].hung_up.wait(), 5)
-
-        assert s.outcomes == [("a/m-eu", Outcome.CANCELLED)]
-
-    async def test_an_early_stream_that_fits_ends_well(self) -> None:
-        """With all that came, as it came."""
-        body = asked(stream=True, stream_validation="end")
-        async with scene(answering(BO, streams=True)) as s:
-            taken = await messages(s.stream(body))
-
-        assert text(taken) == BO
-        assert chunk_events(taken)[-1]["choices"][0]["finish_reason"] == "stop"
-        assert s.outcomes == [("a/m-eu", Outcome.SUCCEEDED)]
-        assert "stream_validation" not in sent(s)
-
-    @pytest.mark.parametrize("bad", [PROSE, SECRET, FENCED])
-    async def test_an_early_stream_that_does_not_fit_ends_in_an_error(
-        self, bad: str
-    ) -> None:
-        """What went out cannot be mended; it does not say that it ended well."""
-        body = asked(stream=True, stream_validation="end")
-        taken: list[Any] = []
-        async with scene(
-            answering(bad, streams=True), answering(BO, streams=True)
-        ) as s:
-            with pytest.raises(StructuredOutputInvalidError):
-                await messages(s.stream(body), taken)
-
-        assert text(taken) == bad
-        assert b'"stop"' not in b"".join(each.chunks.events for each in taken)
-        assert s.outcomes == [("a/m-eu", Outcome.PARSE_FAILED)]
-        assert not s.providers[1].taken
-
-    async def test_an_early_stream_is_early(self) -> None:
-        """Its first piece is there while the rest is still to come."""
-        body = asked(stream=True, stream_validation="end")
-        begun = stream(ROLE, delta(content='{"name":'), holds=True)
-        async with scene(begun) as s:
-            answer = s.stream(body)
-            first = [await anext(answer) for _ in range(2)]
-            await answer.aclose()
-
-        assert text(first) == '{"name":'
-
-
-XML = {"type": "xml", "xml": {"root": "person"}}
-BO_XML = "<person><name>Bo</name></person>"
-BOMB = (
-    '<!DOCTYPE person [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
-    "<person>&b;</person>"
-)
-XSD = (
-    '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"><xs:element name="person">'
-    '<xs:complexType><xs:sequence><xs:element name="age" type="xs:integer"/>'
-    "</xs:sequence></xs:complexType></xs:element></xs:schema>"
-)
-
-
-class TestXml:
-    """Well-formed, by its root, and by a schema where there is one."""
-
-    @BOTH
-    @pytest.mark.parametrize(
-        "wrapped",
-        [BO_XML, f"Here:\n```xml\n{BO_XML}\n```", f"It is {BO_XML}, I think (x > y)."],
-    )
-    async def test_xml_is_asked_for_in_words(self, wrapped: str, streams: bool) -> None:
-        """No provider has a field for it."""
-        async with scene(answering(wrapped, streams=streams)) as s:
-            assert await said(s, XML, streams=streams) == BO_XML
-
-        assert "response_format" not in sent(s)
-        assert "<person>" in sent(s)["messages"][0]["content"]
-
-    @pytest.mark.parametrize(
-        ("bad", "keyword"),
-        [
-            ("<person><name>Bo</person>", "xml"),
-            ("<dog/>", "root"),
-            (PROSE, "xml"),
-            (BOMB, "doctype"),
-            ("<person>&lol;</person>", "xml"),
-            ("<person>" + "<a>" * 150 + "</a>" * 150 + "</person>", "depth"),
-            ("<person>" + "<a>" * 9_999 + "</a>" * 9_999 + "</person>", "xml"),
-        ],
-        ids=["broken", "root", "prose", "bomb", "entity", "deep", "deeper"],
-    )
-    async def test_what_is_no_such_xml_is_asked_for_again(
-        self, bad: str, keyword: str
-    ) -> None:
-        """Bombs are not opened."""
-        async with scene([completion(bad), completion(BO_XML)]) as s:
-            assert await content(s, asked(XML)) == BO_XML
-        async with scene(completion(bad)) as s:
-            with pytest.raises(StructuredOutputInvalidError) as raised:
-                await s.execute(asked(XML))
-
-        assert raised.value.metadata["violations"] == f" {keyword}"
-
-    async def test_a_schema_has_to_be_kept(self) -> None:
-        """By what it calls types."""
-        wanted = {"type": "xml", "xml": {"root": "person", "schema": XSD}}
-        good = "<person><age>7</age></person>"
-        bad = "<person><age>secret</age></person>"
-        async with scene([completion(bad), completion(good)]) as s:
-            assert await content(s, asked(wanted)) == good
-        async with scene(completion(bad)) as s:
-            with pytest.raises(StructuredOutputInvalidError) as raised:
-                await s.execute(asked(wanted), limits=Limits(parse_retries=0))
-
-        (line,) = raised.value.metadata["violations"].splitlines()
-        assert line.startswith("/person/age cvc-datatype-valid")
-
-    @pytest.mark.parametrize("schema", ["<a>", "<a/>", BOMB])
-    async def test_a_schema_that_is_none_is_the_callers_fault(
-        self, schema: str
-    ) -> None:
-        """Nobody is asked."""
-        wanted = {"type": "xml", "xml": {"root": "person", "schema": schema}}
-        async with scene(completion(BO_XML)) as s:
-            with pytest.raises(RequestMalformedError) as raised:
-                await s.execute(asked(wanted))
-
-        assert raised.value.metadata["field"] == "response_format.xml.schema"
-        assert not s.providers[0].taken
-
-    @pytest.mark.parametrize("way", ["import", "include", "redefine"])
-    async def test_nothing_is_read_for_a_schema(self, way: str, tmp_path: Path) -> None:
-        """A file that is there is not looked at."""
-        other = tmp_path / "other.xsd"
-        other.write_text(XSD.replace('"person"', '"another"'))
-        within = f'<xs:{way} schemaLocation="{other}"/>'
-        schema = XSD.replace("<xs:element", f"{within}<xs:element", 1)
-        wanted = {"type": "xml", "xml": {"root": "person", "schema": schema}}
-        async with scene(completion(BO_XML)) as s:
-            with pytest.raises(RequestMalformedError) as raised:
-                await s.execute(asked(wanted))
-
-        assert f"<{way}>" in raised.value.message
-
-    async def test_json_may_be_asked_for_by_way_of_xml(self) -> None:
-        """The model writes XML, and the caller gets the JSON that it stands for."""
-        named = {"name": "person", "schema": PERSON, "via": "xml"}
-        wanted = {"type": "json_schema", "json_schema": named}
-        written = "<answer><name>Bo &amp; co</name><age>7</age></answer>"
-        async with scene(
-            [completion("<answer><age>x</age></answer>"), completion(written)]
-        ) as s:
-            answer = await content(s, asked(wanted))
-
-        assert json.loads(answer) == {"name": "Bo & co", "age": 7}
-        assert "<answer><name>text</name>" in sent(s)["messages"][0]["content"]
-        assert "/name" in sent(s, attempt=1)["messages"][-1]["content"]
-
-    async def test_a_stream_made_from_xml_cannot_be_early(self) -> None:
-        """There is no JSON before all the XML is there."""
-        named = {"name": "person", "schema": PERSON, "via": "xml"}
-        body = asked(
-            {"type": "json_schema", "json_schema": named},
-            stream=True,
-            stream_validation="end",
-        )
-        async with scene(completion(BO)) as s:
-            with pytest.raises(RequestMalformedError):
-                await messages(s.stream(body))
