@@ -1,11 +1,10 @@
 """Waits that take too long end; those that do not are left alone."""
 
 import asyncio
-import socket
-import time
 
 import pytest
 
+from fakes.instant_loop import InstantLoop, on_instant_loop
 from holdfast_executor.watchdog import Watchdog
 
 NEVER = 1e12
@@ -46,26 +45,28 @@ async def test_the_deadline_ends_a_wait_too() -> None:
     watchdog.close()
 
 
-async def test_what_came_while_the_process_stood_still_is_taken() -> None:
+def test_what_came_while_the_process_stood_still_is_taken() -> None:
     """It is no silence of who sent it. One that goes on after that is."""
-    watchdog = Watchdog()
-    loop = asyncio.get_running_loop()
-    here, there = socket.socketpair()
-    here.setblocking(False)
 
-    def stand_still() -> None:
-        time.sleep(1.2)
-        there.send(b"x")
+    async def wait() -> str:
+        watchdog = Watchdog()
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, InstantLoop)
+        coming = loop.create_future()
 
-    with here, there:
-        loop.call_soon(stand_still)
-        came = await watchdog.wait(lambda: loop.sock_recv(here, 1), 0.05, NEVER)
-        loop.call_soon(time.sleep, 1.2)
+        def stop_and_go_on() -> None:
+            loop.stand_still(10)
+            loop.call_soon(coming.set_result, "here")
+
+        loop.call_soon(stop_and_go_on)
+        came = await watchdog.wait(lambda: coming, 5, NEVER)
+        loop.call_soon(loop.stand_still, 10)
         with pytest.raises(TimeoutError):
-            await watchdog.wait(asyncio.Event().wait, 0.05, NEVER)
+            await watchdog.wait(asyncio.Event().wait, 5, NEVER)
+        watchdog.close()
+        return str(came)
 
-    assert came == b"x"
-    watchdog.close()
+    assert on_instant_loop(wait()) == "here"
 
 
 async def test_many_short_waits_may_take_longer_together() -> None:

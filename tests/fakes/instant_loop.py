@@ -36,6 +36,10 @@ class InstantLoop(asyncio.SelectorEventLoop):
         """Return seconds since it began, none of which was spent on anything."""
         return self._waits.waited
 
+    def stand_still(self, seconds: float) -> None:
+        """Have time pass in which nothing runs, as while a process is stopped."""
+        self._waits.waited += seconds
+
 
 def on_instant_loop(work: Coroutine[Any, Any, _T]) -> _T:
     """Run something to its end, however long that would have taken."""
